@@ -1,0 +1,177 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Configuration: every option the telemetry API and its commands read.
+
+Values come from, weakest first: the defaults here, ``telemetry.conf``
+(and ``telemetry.conf.d/*.conf``) in ``$OS_TELEMETRY_CONFIG_DIR`` or
+``/etc/telemetry``, the environment as ``OS_<GROUP>__<OPTION>``, and the
+command line of the commands.
+"""
+
+import copy
+import os
+import pathlib
+
+from oslo_config import cfg
+from oslo_db import options as db_options
+from oslo_log import log
+from oslo_middleware import opts as middleware_options
+
+CONFIG_DIR_VARIABLE = 'OS_TELEMETRY_CONFIG_DIR'
+DEFAULT_CONFIG_DIR = '/etc/telemetry'
+STORAGE_HEALTHCHECK = 'telemetry_storage'
+DEFAULT_CONNECTION = 'sqlite:////var/lib/telemetry/telemetry.sqlite'
+
+API_OPTS = [
+    cfg.HostAddressOpt(
+        'host',
+        default='127.0.0.1',
+        help='Address on which telemetry-api, the development server, '
+        'listens. The default answers only this machine. A WSGI host such '
+        'as uWSGI takes the address from its own configuration and ignores '
+        'this option.',
+    ),
+    cfg.PortOpt(
+        'port',
+        default=8777,
+        help='Port on which telemetry-api, the development server, listens. '
+        '0 takes a free port. A WSGI host takes the port from its own '
+        'configuration and ignores this option.',
+    ),
+    cfg.IntOpt(
+        'workers',
+        default=1,
+        min=1,
+        max=512,
+        help='How many requests telemetry-api, the development server, '
+        'answers at the same time in processes of their own. With more than '
+        'one, the server forks a process for each request, which is slow, '
+        'and threads must be false or unset. A WSGI host has its own '
+        'setting.',
+    ),
+    cfg.BoolOpt(
+        'threads',
+        sample_default='true when workers is 1, else false',
+        help='Answer each request in a thread of its own, in telemetry-api, '
+        'the development server. Cannot be true together with more than one '
+        'worker. When unset, it is true if workers is 1 and false '
+        'otherwise. A WSGI host has its own setting.',
+    ),
+    cfg.IntOpt(
+        'default_limit',
+        default=100,
+        min=1,
+        max=1000000,
+        help='How many items a list holds at most when the request names '
+        'no limit.',
+    ),
+    cfg.IntOpt(
+        'max_limit',
+        default=10000,
+        min=1,
+        max=1000000,
+        help='How many items a list holds at most, whatever limit the '
+        'request names. A request for more gets this many. It bounds the '
+        'memory that one request can take: reckon with 2 kB for each '
+        'sample. It also bounds default_limit.',
+    ),
+    cfg.IntOpt(
+        'max_request_body_size',
+        default=4 * 1024 * 1024,
+        min=1024,
+        max=1024 * 1024 * 1024,
+        help='Largest request body, in bytes, that the API accepts. A '
+        'larger one is refused with status 413 and nothing of it is '
+        'stored. One sample takes about 500 bytes. The limit of the WSGI '
+        'host or proxy in front should not be lower.',
+    ),
+    cfg.StrOpt(
+        'sample_source',
+        default='openstack',
+        help='Name of the place where posted samples come from, used when '
+        'the sample itself names none. The stored source is PROJECT:SOURCE '
+        'when the project of the caller is known.',
+    ),
+]
+
+EXPIRER_OPTS = []
+
+POLLING_OPTS = []
+
+
+def list_opts():
+    """Return [(group, options)] for oslo.config's tools.
+
+    The options of oslo.log come from their own namespace, ``oslo.log``.
+    Those of the other libraries are here, with the defaults of this
+    service.
+    """
+    database = copy.deepcopy(db_options.database_opts)
+    cfg.set_defaults(database, connection=DEFAULT_CONNECTION)
+    healthcheck = middleware_options.list_opts_healthcheck()
+    for _, opts in healthcheck:
+        cfg.set_defaults(opts, backends=[STORAGE_HEALTHCHECK])
+    return [
+        ('database', database),
+        ('api', API_OPTS),
+        ('expirer', EXPIRER_OPTS),
+        ('polling', POLLING_OPTS),
+        *middleware_options.list_opts_http_proxy_to_wsgi(),
+        *healthcheck,
+    ]
+
+
+def new():
+    """Return a fresh ConfigOpts with every option, not yet called."""
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    for group, opts in list_opts():
+        conf.register_opts(opts, group=group)
+    return conf
+
+
+def load(argv=None, prog=None, cli_opts=()):
+    """Return the configuration, read and checked.
+
+    :param argv: command line arguments; none by default, since an
+        application inside a WSGI host has no command line of its own
+    :param prog: name of the command in its usage message
+    :param cli_opts: options of this command only
+    :raises oslo_config.cfg.Error: a value is not valid or a file cannot be
+        read; the message names the option or file
+    :raises SystemExit: argv is not valid, or asks for --help
+    """
+    conf = new()
+    conf.register_cli_opts(cli_opts)
+    directory = pathlib.Path(
+        os.environ.get(CONFIG_DIR_VARIABLE, DEFAULT_CONFIG_DIR)
+    )
+    file = directory / 'telemetry.conf'
+    parts = directory / 'telemetry.conf.d'
+    conf(
+        argv or [],
+        project='telemetry',
+        prog=prog or 'telemetry',
+        default_config_files=[str(file)] if file.exists() else [],
+        default_config_dirs=[str(parts)] if parts.is_dir() else [],
+    )
+    _read_all(conf)
+    return conf
+
+
+def _read_all(conf):
+    """Read each value once: oslo.config checks a value when it is read."""
+    for name in conf:
+        value = conf[name]
+        if isinstance(value, cfg.ConfigOpts.GroupAttr):
+            for option in value:
+                value[option]
