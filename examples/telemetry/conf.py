@@ -31,7 +31,8 @@ DEFAULT_CONFIG_DIR = '/etc/telemetry'
 STORAGE_HEALTHCHECK = 'telemetry_storage'
 DEFAULT_CONNECTION = 'sqlite:////var/lib/telemetry/telemetry.sqlite'
 
-API_OPTS = [
+# What telemetry-api also takes from its command line.
+SERVER_OPTS = [
     cfg.HostAddressOpt(
         'host',
         default='127.0.0.1',
@@ -54,9 +55,10 @@ API_OPTS = [
         max=512,
         help='How many requests telemetry-api, the development server, '
         'answers at the same time in processes of their own. With more than '
-        'one, the server forks a process for each request, which is slow, '
-        'and threads must be false or unset. A WSGI host has its own '
-        'setting.',
+        'one, the server forks a process for each request, which is slow: '
+        'each process opens a database connection of its own and closes it '
+        'again. Then threads must be false or unset. A WSGI host has its '
+        'own setting.',
     ),
     cfg.BoolOpt(
         'threads',
@@ -66,6 +68,23 @@ API_OPTS = [
         'worker. When unset, it is true if workers is 1 and false '
         'otherwise. A WSGI host has its own setting.',
     ),
+    cfg.StrOpt(
+        'tls_cert',
+        metavar='FILE',
+        help='Certificate file, in PEM format, with which telemetry-api, '
+        'the development server, answers https instead of http. For trials '
+        'on one machine.',
+    ),
+    cfg.StrOpt(
+        'tls_key',
+        metavar='FILE',
+        help='Private key file of tls_cert, in PEM format and without a '
+        'password. When unset, the key is read from tls_cert.',
+    ),
+]
+
+API_OPTS = [
+    *SERVER_OPTS,
     cfg.IntOpt(
         'default_limit',
         default=100,
@@ -105,7 +124,53 @@ API_OPTS = [
 
 EXPIRER_OPTS = []
 
-POLLING_OPTS = []
+POLLING_OPTS = [
+    cfg.URIOpt(
+        'endpoint',
+        schemes=['http', 'https'],
+        default='http://127.0.0.1:8777',
+        help='URL of the telemetry API that gets the samples, without /v2. '
+        'For https with a certificate of your own, name its file in the '
+        'environment variable REQUESTS_CA_BUNDLE.',
+    ),
+    cfg.FloatOpt(
+        'interval',
+        default=60,
+        min=1,
+        help='Seconds from the start of one round to the start of the next. '
+        'A round that takes longer delays the next one to the next multiple '
+        'of the interval.',
+    ),
+    cfg.FloatOpt(
+        'timeout',
+        default=10,
+        min=0.1,
+        help='Seconds to wait for the API to accept a connection, and for '
+        'each part of its answer.',
+    ),
+    cfg.StrOpt(
+        'resource_id',
+        sample_default='the host name',
+        help='Resource id of this machine. A disk or network interface is '
+        'this name, a dot and its own name.',
+    ),
+    cfg.StrOpt(
+        'project_id',
+        help='Project id that the samples carry. When unset, the API fills '
+        'in that of the caller.',
+    ),
+    cfg.StrOpt(
+        'user_id',
+        help='User id that the samples carry. When unset, the API fills in '
+        'that of the caller.',
+    ),
+    cfg.StrOpt(
+        'auth_token',
+        secret=True,
+        help='Token that the API gets in the header X-Auth-Token. When '
+        'unset, the header is not sent.',
+    ),
+]
 
 
 def list_opts():
