@@ -204,13 +204,14 @@ def new():
     return conf
 
 
-def load(argv=None, prog=None, cli_opts=()):
+def load(argv=None, prog=None, cli_opts=(), description=None):
     """Return the configuration, read and checked.
 
     :param argv: command line arguments; none by default, since an
         application inside a WSGI host has no command line of its own
     :param prog: name of the command in its usage message
     :param cli_opts: options of this command only
+    :param description: what the command does, for its usage message
     :raises oslo_config.cfg.Error: a value is not valid or a file cannot be
         read; the message names the option or file
     :raises SystemExit: argv is not valid, or asks for --help
@@ -226,6 +227,7 @@ def load(argv=None, prog=None, cli_opts=()):
         argv or [],
         project='telemetry',
         prog=prog or 'telemetry',
+        description=description,
         default_config_files=[str(file)] if file.exists() else [],
         default_config_dirs=[str(parts)] if parts.is_dir() else [],
     )

@@ -12,6 +12,8 @@
 
 """The eventlet-free commands, and the shell that all of them share."""
 
+import copy
+import re
 import signal
 import sys
 
@@ -40,28 +42,39 @@ EXPECTED = (
 )
 
 
-def run(prog, work, argv=None, cli_opts=()):
+def run(prog, work, argv=None, cli_opts=(), settings=None, description=None):
     """Run the command ``prog`` and return its exit status.
 
     :param work: called with the loaded and checked configuration; what it
         returns is the exit status, and None means 0.
     :param argv: the arguments; None means those of the process.
     :param cli_opts: oslo.config options of this command alone.
-    :raises SystemExit: after ``--help`` and ``--version`` (0), a usage error
-        (2), SIGINT (130) and SIGTERM (143), unless ``work`` handles them.
+    :param settings: ``(group, options)``: options of the configuration
+        file that this command also takes from its command line, there
+        without the name of the group (``--port`` sets ``[api] port``).
+    :param description: one sentence for ``--help``.
+    :raises SystemExit: after ``--help`` (0), a usage error (2), SIGINT (130)
+        and SIGTERM (143), unless ``work`` handles the signals.
 
     An expected failure gives one line on stderr and the status 1. With
     ``--debug`` its traceback is logged, too.
     """
+    group, options = settings or (None, ())
     previous = {
         number: signal.signal(number, _interrupted)
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        if argv is None:
-            argv = sys.argv[1:]
-        conf = telemetry_conf.load(argv, prog=prog, cli_opts=cli_opts)
-        _check_values(conf)
+        conf = telemetry_conf.load(
+            sys.argv[1:] if argv is None else argv,
+            prog=prog,
+            cli_opts=[*cli_opts, *map(_plain, options)],
+            description=description,
+        )
+        for option in options:
+            place = conf.get_location(option.dest)
+            if place and place.location is cfg.Locations.command_line:
+                conf.set_override(option.dest, conf[option.dest], group)
         log.setup(conf, 'telemetry')
         return work(conf) or 0
     except EXPECTED as error:
@@ -77,12 +90,12 @@ def _interrupted(number, frame):
     sys.exit(128 + number)
 
 
-def _check_values(conf):
-    """Read every option once: oslo.config looks at a value, and raises
-    cfg.Error if it is a bad one, only when it is asked for."""
-    for name in conf:
-        if isinstance(conf[name], cfg.ConfigOpts.GroupAttr):
-            dict(conf[name])
+def _plain(option):
+    """A copy for the command line alone; the group keeps the default."""
+    option = copy.copy(option)
+    option.name = option.name.replace('_', '-')
+    option.default = None
+    return option
 
 
 def _one_line(error):
@@ -91,5 +104,8 @@ def _one_line(error):
         if error.filename is not None:
             text = f'{error.filename}: {text}'
     else:
-        text = str(error)
+        # oslo.config names the place of a bad value with a repr.
+        text = re.sub(
+            r"from LocationInfo\(.*, detail='(.*?)'\)", r'in \1', str(error)
+        )
     return ' '.join(text.split())
