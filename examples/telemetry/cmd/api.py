@@ -1,0 +1,326 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""``telemetry-api``: the development server, Werkzeug without eventlet."""
+
+import contextlib
+import functools
+import os
+import pathlib
+import pkgutil
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+import weakref
+
+from oslo_config import cfg
+from oslo_log import log
+from werkzeug import serving
+
+from telemetry import cmd
+from telemetry import conf as telemetry_conf
+
+LOG = log.getLogger(__name__)
+
+OWN_APPLICATION = 'telemetry.wsgi:application'
+
+CLI_OPTS = [
+    cfg.StrOpt(
+        'application',
+        default=OWN_APPLICATION,
+        metavar='MODULE:CALLABLE',
+        help='The WSGI application to serve. Modules in the working '
+        f'directory are found, too. The default is {OWN_APPLICATION}.',
+    ),
+    cfg.BoolOpt(
+        'reload',
+        default=False,
+        help='Start again when the source file of a loaded module changes. '
+        'Requests in flight are finished first, and those that come '
+        'meanwhile wait.',
+    ),
+]
+
+# Hands the listening socket to the process that takes over on a reload.
+LISTENING_FD = 'TELEMETRY_API_LISTENING_FD'
+
+
+def main(argv=None):
+    """Run the command and return its exit status."""
+    return cmd.run(
+        'telemetry-api',
+        _main,
+        argv,
+        cli_opts=CLI_OPTS,
+        settings=('api', telemetry_conf.SERVER_OPTS),
+        description='Serve the telemetry API for development, with Werkzeug.',
+    )
+
+
+def _main(conf):
+    serve(_application(conf), conf)
+
+
+def _application(conf):
+    # A console script does not find the modules in its working directory.
+    sys.path.insert(0, str(pathlib.Path.cwd()))
+    try:
+        return pkgutil.resolve_name(conf.application)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise cmd.CommandError(
+            f'cannot load the application {conf.application!r}: {error}'
+        ) from error
+
+
+def serve(application, conf):
+    """Serve any WSGI application until SIGTERM or SIGINT.
+
+    The first signal closes the port and waits for the requests in flight; a
+    second one does not wait. The address, the threads or processes and TLS
+    are those of ``[api]``, and ``conf.reload`` asks for a new start when
+    source files change.
+
+    :raises telemetry.cmd.CommandError: the options contradict each other, or
+        the address or the TLS files cannot be used.
+    """
+    workers = conf.api.workers
+    threads = workers == 1 if conf.api.threads is None else conf.api.threads
+    if threads and workers > 1:
+        raise cmd.CommandError(
+            f'[api] workers = {workers} and threads = true: the development '
+            'server takes several processes or threads, not both; unset one '
+            'of them'
+        )
+    if threads:
+        make, mode = _ThreadingServer, 'threads'
+    elif workers > 1:
+        make = functools.partial(_ForkingServer, processes=workers)
+        mode = f'up to {workers} processes'
+    else:
+        make, mode = _Server, 'one request at a time'
+    tls = _tls(conf.api.tls_cert, conf.api.tls_key)
+    with _listen(conf.api.host, conf.api.port) as listener:
+        server = make(
+            conf.api.host,
+            listener.getsockname()[1],
+            application,
+            handler=_Handler,
+            fd=listener.fileno(),
+        )
+    if tls:
+        server.use(tls)
+    if conf.reload:
+        server.watch = _Watch()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.on_signal)
+    host = f'[{server.host}]' if ':' in server.host else server.host
+    print(
+        f'telemetry-api: development server on {"https" if tls else "http"}'
+        f'://{host}:{server.port} ({mode}); for production see "Choose a '
+        'host" in the guide (install/choose-a-host)',
+        flush=True,
+    )
+    server.serve_forever(poll_interval=0.1)
+    if server.successor_fd is not None:
+        os.environ[LISTENING_FD] = str(server.successor_fd)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _tls(cert, key):
+    """Return the TLS context of the two files, or None without a file."""
+    if not cert:
+        if key:
+            raise cmd.CommandError('[api] tls_key needs tls_cert')
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # With a password here, a key that has one fails instead of asking.
+        context.load_cert_chain(cert, key, password='')
+    except OSError as error:
+        raise cmd.CommandError(
+            f'cannot use [api] tls_cert = {cert}'
+            f'{f" with tls_key = {key}" if key else ""}: '
+            f'{error.strerror or error}'
+        ) from error
+    return context
+
+
+def _listen(host, port):
+    """Return a listening socket.
+
+    Werkzeug could open it, but it prints several lines when it cannot.
+    """
+    if LISTENING_FD in os.environ:
+        return socket.socket(fileno=int(os.environ.pop(LISTENING_FD)))
+    family = serving.select_address_family(host, port)
+    try:
+        return socket.create_server(
+            (host, port),
+            family=family,
+            backlog=serving.LISTEN_QUEUE,
+            dualstack_ipv6=host == '::' and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        reason = error.strerror.partition(' (while')[0]
+        raise cmd.CommandError(
+            f'cannot listen on [api] host = {host}, port = {port}: {reason}'
+        ) from error
+
+
+class _Handler(serving.WSGIRequestHandler):
+    """Answers one request: Werkzeug closes the connection after it."""
+
+    def setup(self):
+        super().setup()
+        self.server.waiting.add(self.connection)
+        if self.server.stopping:  # the request is on its way, or never comes
+            self.connection.settimeout(1)
+
+    def run_wsgi(self):
+        self.server.waiting.discard(self.connection)
+        self.connection.settimeout(None)
+        super().run_wsgi()
+
+    def finish(self):
+        self.server.waiting.discard(self.connection)
+        super().finish()
+
+    def log_request(self, code='-', size='-'):
+        # What a client sends must not steer the terminal.
+        request = self.requestline.encode('unicode_escape').decode()
+        LOG.info('%s "%s" %s', self.address_string(), request, code)
+
+
+class _Server(serving.BaseWSGIServer):
+    """A Werkzeug server that stops without cutting requests."""
+
+    stopping = False
+    watch = None
+    successor_fd = None
+
+    def __init__(self, *args, **kwargs):
+        #: connections whose request has not come yet
+        self.waiting = set()
+        super().__init__(*args, **kwargs)
+
+    def use(self, tls):
+        """Speak TLS; the handshake is left to the thread or process of the
+        connection, so that a silent client holds up nobody."""
+        self.ssl_context = tls
+        self.socket = tls.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+
+    def on_signal(self, number, frame):
+        if self.stopping:
+            sys.exit(128 + number)
+        LOG.info('%s: stopping', signal.Signals(number).name)
+        self.stop()
+
+    def stop(self):
+        """End serve_forever(), once the requests in flight are answered."""
+        self.dismiss()
+        # It waits for the loop, and may run inside of it.
+        threading.Thread(target=self.shutdown, daemon=True).start()
+
+    def dismiss(self):
+        """Wait no longer for connections that have brought no request."""
+        self.stopping = True
+        for connection in self.waiting.copy():
+            with contextlib.suppress(OSError):
+                # Only for reading, and below TLS, which would not let the
+                # other thread read what is already there.
+                socket.socket.shutdown(connection, socket.SHUT_RD)
+
+    def service_actions(self):
+        super().service_actions()
+        if self.watch and not self.stopping and self.watch.changed():
+            self.successor_fd = os.dup(self.fileno())
+            os.set_inheritable(self.successor_fd, True)
+            self.stop()
+
+
+class _ThreadingServer(_Server, serving.ThreadedWSGIServer):
+    def __init__(self, *args, **kwargs):
+        self.threads = weakref.WeakSet()
+        super().__init__(*args, **kwargs)
+
+    def process_request(self, request, client_address):
+        # Daemon threads: a second signal must be able to leave them behind.
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            daemon=True,
+        )
+        self.threads.add(thread)
+        thread.start()
+
+    def server_close(self):
+        super().server_close()
+        for thread in list(self.threads):
+            thread.join()
+
+
+class _ForkingServer(_Server, serving.ForkingWSGIServer):
+    def finish_request(self, request, client_address):
+        # In the child. The parent's port must close when the parent says so,
+        # and Ctrl-C reaches the child, too.
+        self.socket.close()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self.dismiss())
+        super().finish_request(request, client_address)
+
+    def stop(self):
+        for child in self.active_children or ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+        super().stop()
+
+
+class _Watch:
+    """Notices when the source of a loaded module changes."""
+
+    def __init__(self):
+        self.times = {}
+        self.due = 0
+        self.changed()
+
+    def changed(self):
+        """Return whether any file did; look once in a second."""
+        now = time.monotonic()
+        if now < self.due:
+            return False
+        self.due = now + 1
+        return bool(list(filter(self._changed, list(sys.modules.values()))))
+
+    def _changed(self, module):
+        path = getattr(module, '__file__', None)
+        if path is None:
+            return False
+        try:
+            modified = pathlib.Path(path).stat().st_mtime_ns
+            if self.times.setdefault(path, modified) == modified:
+                return False
+            self.times[path] = modified
+            if path.endswith('.py'):
+                compile(pathlib.Path(path).read_bytes(), path, 'exec')
+        except OSError:  # saved by an editor at this moment
+            return False
+        except SyntaxError as error:
+            LOG.error('%s: not reloading: %s', path, error)
+            return False
+        LOG.info('%s changed: reloading', path)
+        return True
