@@ -1,0 +1,54 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The Sphinx extensions that keep this guide's pages live.
+
+==================  ========================================================
+``guide.commands``  makes the directives of sphinxcontrib-programoutput safe
+``guide.session``   ``session``: commands that run while the site is built
+``guide.transcript``  ``transcript``: sessions that the test suite runs
+``guide.check``     fails the build on text that nothing runs or tests, and
+                    on examples that no page uses
+``guide.options``   ``show-options`` of oslo.config, accepted by the check
+==================  ========================================================
+
+How to use them: doc/source/contributor/write-a-page.rst.
+"""
+
+import pathlib
+
+from sphinx.util import logging
+
+#: The top folder of the checkout.
+CHECKOUT = pathlib.Path(__file__).parents[4]
+
+#: What every command on a page, built or tested, finds in its environment.
+ENVIRONMENT = {
+    'COLUMNS': '80',
+    'LC_ALL': 'C.UTF-8',
+    'NO_COLOR': '1',
+    'PYTHONUNBUFFERED': '1',
+    'TERM': 'dumb',
+    'TZ': 'UTC',
+}
+
+_logger = logging.getLogger(__name__)
+
+
+def fault(app, location, message):
+    """Say what is wrong on a page, and make the build fail at its end.
+
+    :param location: a docutils node, or a ``(docname, line)`` pair.
+    """
+    _logger.error(message, location=location)
+    # Sphinx fails a build on messages only if it is called with -W.
+    app.statuscode = 1

@@ -1,0 +1,233 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The ``transcript`` directive: sessions that the test suite runs.
+
+For what cannot run while the site is built, such as a whole quickstart. The
+page holds commands and their expected output. :func:`check_page` runs all
+transcripts of a page in order against the real programs.
+
+Wildcards in expected output:
+
+============  ==============================================================
+``...``       alone on a line: any lines, or none; within a line: any text
+``<number>``  a number
+``<id>``      a UUID
+``<time>``    a date and time
+============  ==============================================================
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import re
+import sys
+
+import docutils.core
+from docutils import nodes
+from docutils.parsers import rst
+from docutils.parsers.rst import directives
+
+from guide import shell
+
+_WILDCARDS = {
+    '...': '.*',
+    '<number>': r'-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?',
+    '<id>': '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
+    '<time>': r'\d{4}-\d\d-\d\d[T ][\d:]{8}(?:[.,]\d+)?(?:Z|[+-][\d:]+)?',
+}
+_WILDCARD = re.compile('|'.join(re.escape(name) for name in _WILDCARDS))
+
+
+class MismatchError(AssertionError):
+    """A transcript does not tell what the programs do."""
+
+
+@dataclasses.dataclass
+class Transcript:
+    """One ``transcript`` block of a page."""
+
+    #: Its first line in the page's source, counted from 1.
+    line: int
+    #: ``(offset from line, command, expected output)``, in order.
+    commands: list
+    #: The name of the reader's terminal that the commands are typed in.
+    terminal: str
+    #: Whether the last command goes on running, as a server does.
+    runs_on: bool
+    #: The exit status of the last command.
+    status: int
+
+
+class TranscriptDirective(rst.Directive):
+    """Show the transcript, and keep what the test suite needs.
+
+    Argument: the terminal, if the reader needs more than one; it is shown as
+    the caption. Options: ``runs-on`` (the last command goes on running),
+    ``status`` (the exit status of the last command, if it is not 0).
+    """
+
+    has_content = True
+    optional_arguments = 1
+    final_argument_whitespace = True
+    option_spec = {
+        'runs-on': directives.flag,
+        'status': directives.nonnegative_int,
+    }
+
+    def run(self):
+        self.assert_has_content()
+        lines = list(self.content)
+        source, offset = self.content.items[0]
+        try:
+            commands = shell.split_commands(lines)
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        terminal = ' '.join(self.arguments)
+        text = '\n'.join(lines)
+        block = nodes.literal_block(text, text, live='transcript')
+        block['language'] = 'console'
+        block['transcript'] = Transcript(
+            line=offset + 1,
+            commands=commands,
+            terminal=terminal,
+            runs_on='runs-on' in self.options,
+            status=self.options.get('status', 0),
+        )
+        block.source, block.line = source, offset + 1
+        if not terminal:
+            return [block]
+        container = nodes.container(
+            '', literal_block=True, classes=['literal-block-wrapper']
+        )
+        container += nodes.caption('', terminal)
+        container += block
+        return [container]
+
+
+def transcripts(page):
+    """Return the :class:`Transcript` blocks of a page's source, in order.
+
+    :raises ValueError: a block is where this plain reading of the page, which
+        knows no directive of Sphinx, does not find it.
+    """
+    directives.register_directive('transcript', TranscriptDirective)
+    text = pathlib.Path(page).read_text('utf-8')
+    doctree = docutils.core.publish_doctree(
+        text,
+        source_path=str(page),
+        settings_overrides={
+            'report_level': 5,
+            'halt_level': 5,
+            'warning_stream': False,
+            'file_insertion_enabled': False,
+        },
+    )
+    found = [
+        node['transcript']
+        for node in doctree.findall(nodes.literal_block)
+        if 'transcript' in node
+    ]
+    written = len(re.findall(r'^ *\.\. transcript::', text, re.MULTILINE))
+    if len(found) != written:
+        raise ValueError(
+            f'{page}: {written} transcripts are written, {len(found)} can '
+            'be read: check their form, and keep them out of other directives'
+        )
+    return found
+
+
+def check_page(page, folder, checkout, clone_url, seconds=300):
+    """Run all transcripts of a page in new shells, and compare.
+
+    :param page: the page's source.
+    :param folder: an empty folder, where the shells start.
+    :param checkout: the folder that ``git clone CLONE_URL`` really clones.
+    :param clone_url: the address that the page gives for the clone.
+    :param seconds: how long one command may run.
+    :raises MismatchError: a command's output or exit status is not what the
+        page says; with the page and its line.
+    """
+    port = shell.free_port()
+    scripts = str(pathlib.Path(sys.executable).parent)
+    env = shell.environment(
+        os.environ.get('HOME', folder),
+        port,
+        # The reader has no virtual environment yet.
+        PATH=':'.join(name for name in os.get_exec_path() if name != scripts),
+        GIT_CONFIG_COUNT='1',
+        GIT_CONFIG_KEY_0=f'url.{checkout}.insteadOf',
+        GIT_CONFIG_VALUE_0=clone_url,
+    )
+    terminals = {}
+    with contextlib.ExitStack() as stack:
+        for transcript in transcripts(page):
+            name = transcript.terminal
+            if name not in terminals:
+                terminals[name] = stack.enter_context(
+                    shell.Shell(folder, env, seconds, port)
+                )
+            _check(page, transcript, terminals[name])
+
+
+def _check(page, transcript, terminal):
+    last = len(transcript.commands) - 1
+    for index, (offset, command, expected) in enumerate(transcript.commands):
+        where = f'{page}:{transcript.line + offset}: {command!r}'
+        try:
+            if index == last and transcript.runs_on:
+                terminal.start(command, lambda text: matches(expected, text))  # noqa: B023
+                continue
+            status, output = terminal.run(command)
+        except (shell.CommandTimeoutError, shell.ShellEndedError) as error:
+            raise MismatchError(
+                f'{where}: {error}\nexpected:\n{expected}'
+            ) from error
+        wanted = transcript.status if index == last else 0
+        if status != wanted:
+            raise MismatchError(
+                f'{where} returned {status}, not {wanted}; output:\n{output}'
+            )
+        if not matches(expected, output):
+            raise MismatchError(
+                f'{where}\nexpected:\n{expected}\n\ngot:\n{output}'
+            )
+
+
+def matches(expected, output):
+    """Tell whether ``output`` is what ``expected``, with wildcards, says.
+
+    Spaces at the ends of lines and empty lines around the whole do not count.
+    """
+    pattern = ''
+    for line in _lines(expected):
+        if line.strip() == '...':
+            pattern += r'(?:.*\n)*'
+            continue
+        at = 0
+        for wildcard in _WILDCARD.finditer(line):
+            pattern += re.escape(line[at : wildcard.start()])
+            pattern += _WILDCARDS[wildcard[0]]
+            at = wildcard.end()
+        pattern += re.escape(line[at:]) + r'\n'
+    text = ''.join(f'{line}\n' for line in _lines(output))
+    return re.fullmatch(pattern, text) is not None
+
+
+def _lines(text):
+    return [line.rstrip() for line in text.strip('\n').splitlines()]
+
+
+def setup(app):
+    app.add_directive('transcript', TranscriptDirective)
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -1,0 +1,47 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Sphinx settings of the guide. Those it shares are in guide.site."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / '_ext'))
+
+from guide.site import *  # noqa: E402, F403
+
+extensions = [
+    'openstackdocstheme',
+    'sphinx_copybutton',
+    'guide.check',
+    'guide.commands',
+    'guide.options',
+    'guide.session',
+    'guide.transcript',
+]
+
+# A link or a cross-reference that leads nowhere fails the build.
+nitpicky = True
+
+# Files that the builds or the tests themselves use: showing them is showing
+# something that works.
+check_trusted = [
+    '.ci',
+    'bindep.txt',
+    'constraints.txt',
+    'doc/source',
+    'pyproject.toml',
+    'releasenotes/notes',
+    'tests',
+    'tools',
+    'tox.ini',
+]
