@@ -1,0 +1,254 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Queries for samples, meters and resources."""
+
+import json
+
+import sqlalchemy as sa
+
+from telemetry.storage import base, filters
+from telemetry.storage.schema import document, meter, sample, series
+
+_DIRECTIONS = {'asc': sa.asc, 'desc': sa.desc}
+# Identifiers looked up by one statement; SQLite and others have a limit.
+_CHUNK = 500
+
+SERIES = series.join(meter, meter.c.id == series.c.meter_id)
+SAMPLES = sample.join(SERIES, series.c.id == sample.c.series_id)
+
+
+def chunks(values):
+    """Cut values into lists that fit into one statement."""
+    values = list(values)
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+def sample_conditions(tree):
+    """Return the conditions for a filter on SAMPLES.
+
+    A meter that is asked for by name is looked up first, so that the index
+    of samples by meter is read in its order; but a resource has fewer
+    samples than a meter, so its series lead the way if it is asked for.
+    """
+    terms = filters.top_terms(tree)
+    conditions = [filters.condition(term) for term in terms]
+    name = filters.equals(terms, 'counter_name')
+    if name is not None and filters.equals(terms, 'resource_id') is None:
+        conditions.append(sample.c.meter_id == _meter_id(name))
+    return conditions
+
+
+def _series_conditions(tree):
+    """Return the conditions for a filter on SERIES, and those on samples.
+
+    The second ones are to be used in a subquery that reads the samples of
+    the series.
+    """
+    of_series, of_samples = [], []
+    terms = filters.top_terms(tree)
+    for term in terms:
+        if filters.of_series_only(term):
+            of_series.append(filters.condition(term))
+        else:
+            of_samples.append(filters.condition(term))
+    name = filters.equals(terms, 'counter_name')
+    if name is not None:
+        of_series.append(series.c.meter_id == _meter_id(name))
+    return of_series, of_samples
+
+
+def _meter_id(name):
+    return (
+        sa.select(meter.c.id)
+        .where(meter.c.name == name)
+        .correlate(None)
+        .scalar_subquery()
+    )
+
+
+def _own_samples(query, conditions):
+    """Return a subselect from the samples of the series outside of it."""
+    return query.where(
+        sample.c.series_id == series.c.id, *conditions
+    ).correlate(series, meter)
+
+
+def samples(connection, tree=None, orderby=(), limit=None):
+    """Return samples; see Storage.samples."""
+    order = []
+    direction = sa.desc
+    for field, how in orderby:
+        direction = _DIRECTIONS[how]
+        column = filters.column(field)
+        if column.nullable:
+            # Databases differ in where null goes; here it is the lowest.
+            order.append(direction(column.is_not(None)))
+        order.append(direction(column))
+    query = (
+        _sample_query()
+        .where(*sample_conditions(tree))
+        .order_by(*order, direction(sample.c.id))
+        .limit(limit)
+    )
+    return list(_to_samples(connection.execute(query)).values())
+
+
+def _samples_by_id(connection, ids):
+    found = {}
+    for part in chunks(ids):
+        query = _sample_query().where(sample.c.id.in_(part))
+        found |= _to_samples(connection.execute(query))
+    return found
+
+
+def _sample_query():
+    return sa.select(
+        sample.c.id,
+        sample.c.message_id,
+        sample.c.volume,
+        sample.c.timestamp,
+        sample.c.recorded_at,
+        sample.c.document_id,
+        document.c.body,
+        meter.c.name,
+        series.c.counter_type,
+        series.c.counter_unit,
+        series.c.resource_id,
+        series.c.project_id,
+        series.c.user_id,
+        series.c.source,
+    ).select_from(
+        SAMPLES.join(document, document.c.id == sample.c.document_id)
+    )
+
+
+def _to_samples(rows):
+    """Return {id: base.Sample}; samples with equal metadata share them."""
+    bodies = {}
+    found = {}
+    for row in rows:
+        if row.document_id not in bodies:
+            bodies[row.document_id] = json.loads(row.body)
+        found[row.id] = base.Sample(
+            message_id=row.message_id,
+            source=row.source,
+            counter_name=row.name,
+            counter_type=row.counter_type,
+            counter_unit=row.counter_unit,
+            counter_volume=row.volume,
+            user_id=row.user_id,
+            project_id=row.project_id,
+            resource_id=row.resource_id,
+            timestamp=row.timestamp,
+            recorded_at=row.recorded_at,
+            resource_metadata=bodies[row.document_id],
+        )
+    return found
+
+
+def meters(connection, tree=None, limit=None, unique=False):
+    """Return meters; see Storage.meters."""
+    kind = (meter.c.name, series.c.counter_type, series.c.counter_unit)
+    owner = (
+        series.c.resource_id,
+        series.c.project_id,
+        series.c.user_id,
+        series.c.source,
+    )
+    of_series, of_samples = _series_conditions(tree)
+    if unique:
+        query = sa.select(*kind, *[sa.null()] * len(owner)).distinct()
+        query = query.order_by(*kind)
+    else:
+        query = sa.select(*kind, *owner)
+        query = query.order_by(meter.c.name, series.c.resource_id, series.c.id)
+    query = query.select_from(SERIES).where(*of_series).limit(limit)
+    if of_samples:
+        query = query.where(
+            _own_samples(sa.select(sample.c.id), of_samples).exists()
+        )
+    return [base.Meter(*row) for row in connection.execute(query)]
+
+
+def resources(connection, tree=None, limit=None):
+    """Return resources; see Storage.resources."""
+    of_series, of_samples = _series_conditions(tree)
+    page = (
+        sa.select(series.c.resource_id)
+        .select_from(SERIES)
+        .where(
+            *of_series,
+            _own_samples(sa.select(sample.c.id), of_samples).exists(),
+        )
+        .group_by(series.c.resource_id)
+        .order_by(series.c.resource_id)
+        .limit(limit)
+        .subquery('page')
+    )
+    on_page = SERIES.join(page, page.c.resource_id == series.c.resource_id)
+
+    # The first and the newest sample of each series are at the two ends of
+    # its part of an index.
+    def end(column, direction):
+        query = sa.select(column).order_by(
+            direction(sample.c.timestamp), direction(sample.c.id)
+        )
+        return _own_samples(query, of_samples).limit(1).scalar_subquery()
+
+    spans = (
+        sa.select(
+            series.c.resource_id,
+            end(sample.c.timestamp, sa.asc).label('first'),
+            end(sample.c.id, sa.desc).label('newest_id'),
+        )
+        .select_from(on_page)
+        .where(*of_series)
+        .subquery('spans')
+    )
+    query = sa.select(spans, sample.c.timestamp.label('last')).join(
+        sample, sample.c.id == spans.c.newest_id
+    )
+    first, newest = {}, {}
+    for row in connection.execute(query):
+        key = row.resource_id
+        last = row.last, row.newest_id
+        first[key] = min(first.get(key, row.first), row.first)
+        newest[key] = max(newest.get(key, last), last)
+    samples = _samples_by_id(connection, [end[1] for end in newest.values()])
+
+    names = {}
+    query = (
+        sa.select(series.c.resource_id, meter.c.name)
+        .select_from(on_page)
+        .distinct()
+        .order_by(series.c.resource_id, meter.c.name)
+    )
+    for row in connection.execute(query):
+        names.setdefault(row.resource_id, []).append(row.name)
+
+    found = []
+    for resource_id in sorted(newest):
+        last, sample_id = newest[resource_id]
+        found.append(
+            base.Resource(
+                resource_id=resource_id,
+                project_id=samples[sample_id].project_id,
+                user_id=samples[sample_id].user_id,
+                source=samples[sample_id].source,
+                first_sample_timestamp=first[resource_id],
+                last_sample_timestamp=last,
+                metadata=samples[sample_id].resource_metadata,
+                meters=names[resource_id],
+            )
+        )
+    return found
