@@ -181,7 +181,9 @@ def list_opts():
     service.
     """
     database = copy.deepcopy(db_options.database_opts)
-    cfg.set_defaults(database, connection=DEFAULT_CONNECTION)
+    # The first request opens the database. It shall say at once that the
+    # database is down, not wait for it while the client waits.
+    cfg.set_defaults(database, connection=DEFAULT_CONNECTION, max_retries=0)
     healthcheck = middleware_options.list_opts_healthcheck()
     for _, opts in healthcheck:
         cfg.set_defaults(opts, backends=[STORAGE_HEALTHCHECK])

@@ -13,6 +13,7 @@
 
 import contextlib
 import os
+import sqlite3
 import threading
 import weakref
 
@@ -39,6 +40,20 @@ _UPGRADE_LOCKS = {
         ),
     ),
 }
+
+_UNAVAILABLE = (
+    oslo_db.exception.DBConnectionError,
+    oslo_db.exception.DBNonExistentDatabase,
+    sa.exc.OperationalError,
+    sa.exc.TimeoutError,
+    sqlite3.OperationalError,
+)
+_DATABASE_ERRORS = (
+    oslo_db.exception.DBError,
+    sa.exc.DBAPIError,
+    sa.exc.TimeoutError,
+    sqlite3.Error,
+)
 
 _databases = weakref.WeakSet()
 # Engines that were open when this process was forked off. Closing their
@@ -116,6 +131,8 @@ class Database:
         """
         with self._translated():
             engine = self._get_engine()
+            if engine.dialect.name == 'sqlite':
+                _use_write_ahead_log(engine)
             with _upgrade_lock(engine), _begin(engine) as connection:
                 return migrations.upgrade(connection)
 
@@ -173,26 +190,19 @@ class Database:
         """Raise our errors for those of the database and its driver."""
         try:
             yield
-        except (
-            oslo_db.exception.DBNonExistentTable,
-            sa.exc.ProgrammingError,
-        ) as error:
-            if _missing_table(error):
+        except _DATABASE_ERRORS as error:
+            cause = _driver_error(error)
+            if _is_missing_table(cause):
                 self._checked = False
                 raise errors.SchemaMissing(
                     f'{self._where()} lacks a table of this service; '
                     'run telemetry-dbsync'
                 ) from error
+            if _is_unavailable(error, cause):
+                raise errors.StorageUnavailable(
+                    f'{self._where()}: {_first_line(cause)}'
+                ) from error
             raise
-        except (
-            oslo_db.exception.DBConnectionError,
-            oslo_db.exception.DBNonExistentDatabase,
-            sa.exc.OperationalError,
-            sa.exc.TimeoutError,
-        ) as error:
-            raise errors.StorageUnavailable(
-                f'{self._where()}: {_reason(error)}'
-            ) from error
 
     def _where(self):
         return _show(_url(self._options.connection))
@@ -223,26 +233,35 @@ def _show(url):
     return f'database {url.render_as_string()}'
 
 
-def _reason(error):
-    """Return the first line of what the driver said."""
-    while isinstance(error, oslo_db.exception.DBError) and (
-        error.inner_exception is not None
-    ):
+def _driver_error(error):
+    """Return what the driver raised, out of what was made of it."""
+    while isinstance(error, oslo_db.exception.DBError):
+        if error.inner_exception is None:
+            break
         error = error.inner_exception
-    error = getattr(error, 'orig', None) or error
-    if len(error.args) == 2:  # PyMySQL: number and text
-        error = error.args[1]
-    return str(error).strip().partition('\n')[0]
+    return getattr(error, 'orig', None) or error
 
 
-def _missing_table(error):
-    if isinstance(error, oslo_db.exception.DBNonExistentTable):
-        return True
-    # 42P01: PostgreSQL's undefined_table; 1146: the same on MariaDB.
+def _is_missing_table(cause):
     return (
-        getattr(error.orig, 'sqlstate', None) == '42P01'
-        or error.orig.args[0] == 1146
+        getattr(cause, 'sqlstate', None) == '42P01'  # PostgreSQL
+        or cause.args[:1] == (1146,)  # MariaDB
+        or str(cause).startswith('no such table')  # SQLite
     )
+
+
+def _is_unavailable(error, cause):
+    return (
+        isinstance(error, _UNAVAILABLE)
+        or getattr(cause, 'sqlstate', None) == '42501'  # lack of privilege
+        or getattr(cause, 'sqlite_errorcode', None) == sqlite3.SQLITE_NOTADB
+    )
+
+
+def _first_line(cause):
+    number_and_text = len(cause.args) == 2  # PyMySQL's
+    text = cause.args[1] if number_and_text else cause
+    return str(text).strip().partition('\n')[0]
 
 
 def _begin(engine):
@@ -266,6 +285,29 @@ def _upgrade_lock(engine):
             yield
         finally:
             connection.exec_driver_sql(unlock)
+
+
+def _use_write_ahead_log(engine):
+    """Let SQLite read while it writes; the file stays in this mode.
+
+    Unlike other statements, this one does not wait for a writer by itself.
+    """
+    pause = 0.1
+
+    @db_api.wrap_db_retry(
+        retry_interval=pause,
+        max_retries=int(SQLITE_BUSY_SECONDS / pause),
+        inc_retry_interval=False,
+        exception_checker=lambda error: (
+            getattr(error, 'sqlite_errorcode', None) == sqlite3.SQLITE_BUSY
+        ),
+    )
+    def attempt():
+        # Not within a transaction, where the mode cannot be changed.
+        with contextlib.closing(engine.raw_connection()) as connection:
+            connection.cursor().execute('PRAGMA journal_mode = WAL')
+
+    attempt()
 
 
 def _engine_target(options):

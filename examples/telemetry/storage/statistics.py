@@ -165,7 +165,11 @@ def _aggregate(aggregate):
 def _value(row, columns):
     """Return the one value that is not null in a group's columns."""
     cells = [row._mapping[column.name] for column in columns]
-    return next((cell for cell in cells if cell is not None), None)
+    value = next((cell for cell in cells if cell is not None), None)
+    # All numbers of metadata are stored as floats.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def _order(row):
