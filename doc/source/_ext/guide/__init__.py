@@ -44,11 +44,25 @@ ENVIRONMENT = {
 _logger = logging.getLogger(__name__)
 
 
-def fault(app, location, message):
+_faults = []
+
+
+def fault(location, message):
     """Say what is wrong on a page, and make the build fail at its end.
 
-    :param location: a docutils node, or a ``(docname, line)`` pair.
+    :param location: a docutils node, or ``'file:line'``.
     """
     _logger.error(message, location=location)
+    _faults.append(message)
+
+
+def _fail(app, exception):
     # Sphinx fails a build on messages only if it is called with -W.
-    app.statuscode = 1
+    if _faults:
+        app.statuscode = 1
+        _faults.clear()
+
+
+def setup(app):
+    app.connect('build-finished', _fail)
+    return {'parallel_read_safe': False, 'parallel_write_safe': True}

@@ -43,7 +43,7 @@ class TelemetryAPI:
         self._log = pathlib.Path(folder, 'telemetry-api.log')
         url = f'http://127.0.0.1:{env["OS_API__PORT"]}/'
         subprocess.run(
-            [COMMANDS / 'telemetry-dbsync'],
+            [str(COMMANDS / 'telemetry-dbsync')],
             env=env,
             timeout=seconds,
             check=True,

@@ -42,7 +42,6 @@ def _check_blocks(app, doctree):
             continue
         if block.get('source') is None:
             fault(
-                app,
                 _placed(block),
                 'nothing runs or tests this block: include a tested file, '
                 'or use session, command-output or transcript',
@@ -50,7 +49,7 @@ def _check_blocks(app, doctree):
             continue
         why = _not_live(app.config, pathlib.Path(block['source']).resolve())
         if why:
-            fault(app, _placed(block), why)
+            fault(_placed(block), why)
 
 
 def _placed(node):
@@ -107,7 +106,7 @@ def _check_examples(app, env):
             continue
         if path.suffix == '.py' and not _says_something(path):
             continue
-        fault(app, None, f'{path.relative_to(root)}: no page uses this file')
+        fault(None, f'{path.relative_to(root)}: no page uses this file')
 
 
 def _examples(root):
@@ -181,6 +180,7 @@ def _purge(app, env, docname):
 
 
 def setup(app):
+    app.setup_extension('guide')
     app.add_config_value('check_root', str(CHECKOUT), 'env')
     app.add_config_value('check_trusted', (), 'env', types=(tuple, list))
     app.add_directive('package-tree', PackageTree)

@@ -89,7 +89,7 @@ def _run_commands(app, doctree):
                     f'{node["returncode"]}; output:\n{output}'
                 )
         except _CommandError as error:
-            fault(app, node, str(error))
+            fault(node, str(error))
             output = ''
         results[command] = node['returncode'], output
 
@@ -107,6 +107,7 @@ class ProgramOutput(programoutput.ProgramOutputDirective):
 
 
 def setup(app):
+    app.setup_extension('guide')
     app.setup_extension('sphinxcontrib.programoutput')
     app.setup_extension('guide.session')  # for session_timeout
     for name in ('program-output', 'command-output'):

@@ -155,11 +155,11 @@ class Session(SphinxDirective):
             if 'api' in self.options:
                 page.need_api()
         except (ValueError, api.NotServingError) as error:
-            fault(self.env.app, self._where(0), str(error))
+            fault(self._where(0), str(error))
             return
         except subprocess.SubprocessError as error:
             said = (getattr(error, 'output', None) or b'').decode()
-            fault(self.env.app, self._where(0), f'{error}\n{said}')
+            fault(self._where(0), f'{error}\n{said}')
             return
         for number, command, _ in commands:
             page.known += command
@@ -170,13 +170,12 @@ class Session(SphinxDirective):
             try:
                 status, output = page.shell.run(command)
             except (shell.CommandTimeoutError, shell.ShellEndedError) as error:
-                fault(self.env.app, self._where(number), str(error))
+                fault(self._where(number), str(error))
                 _close(docname)
                 return
             output = normalise(output, page.home, page.known)
             if status != expected:
                 fault(
-                    self.env.app,
                     self._where(number),
                     f'{command!r} returned {status}, not {expected}; '
                     f'output:\n{output}',
@@ -189,6 +188,7 @@ class Session(SphinxDirective):
 
 
 def setup(app):
+    app.setup_extension('guide')
     app.add_config_value('session_timeout', 60.0, 'env', types=(int, float))
     app.add_directive('session', Session)
     app.connect('doctree-read', lambda app, doctree: _close(app.env.docname))

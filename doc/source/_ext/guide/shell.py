@@ -13,6 +13,7 @@
 """A shell that runs a page's commands one after another, as a reader does."""
 
 import os
+import re
 import selectors
 import shlex
 import signal
@@ -23,8 +24,8 @@ import uuid
 
 from guide import ENVIRONMENT
 
-#: Where the pages say that the telemetry API listens.
-ADDRESS = '127.0.0.1:8777'
+#: The port on which the pages say that the telemetry API listens.
+PORT = 8777
 
 
 class CommandTimeoutError(Exception):
@@ -73,13 +74,13 @@ class Shell:
     :param cwd: the folder that the shell starts in.
     :param env: its whole environment.
     :param seconds: how long one command may run.
-    :param port: the port that stands for 8777: pages say ``127.0.0.1:8777``
-        everywhere, and the commands really talk to this port.
+    :param port: the port that stands for 8777: the commands say 8777, and
+        so does their output, but this one is really used.
     """
 
     def __init__(self, cwd, env, seconds, port):
         self.seconds = seconds
-        self.address = f'127.0.0.1:{port}'
+        self._port = port
         self._process = subprocess.Popen(
             ['bash', '--noprofile', '--norc'],
             cwd=cwd,
@@ -130,7 +131,7 @@ class Shell:
         return self._read_until(ready, command)
 
     def _send(self, command, then):
-        typed = shlex.quote(command.replace(ADDRESS, self.address))
+        typed = shlex.quote(_replace_port(command, PORT, self._port))
         # eval, so that a command that reads its input does not read the
         # commands after it.
         line = f'eval {typed} </dev/null{then}'
@@ -144,7 +145,7 @@ class Shell:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while True:
                 text = output.decode(errors='replace')
-                text = text.replace(self.address, ADDRESS)
+                text = _replace_port(text, self._port, PORT)
                 if done(text):
                     return text
                 left = deadline - time.monotonic()
@@ -157,6 +158,10 @@ class Shell:
                         f'{command!r} ended the shell; output:\n{text}'
                     )
                 output += chunk
+
+
+def _replace_port(text, old, new):
+    return re.sub(rf'(?<![\w.-]){old}(?!\w)', str(new), text)
 
 
 def environment(home, port, **more):

@@ -31,6 +31,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import subprocess
 import sys
 
 import docutils.core
@@ -138,7 +139,9 @@ def transcripts(page):
         for node in doctree.findall(nodes.literal_block)
         if 'transcript' in node
     ]
-    written = len(re.findall(r'^ *\.\. transcript::', text, re.MULTILINE))
+    written = len(
+        re.findall(r'^[\s*+-]*\.\. transcript::', text, re.MULTILINE)
+    )
     if len(found) != written:
         raise ValueError(
             f'{page}: {written} transcripts are written, {len(found)} can '
@@ -147,27 +150,26 @@ def transcripts(page):
     return found
 
 
-def check_page(page, folder, checkout, clone_url, seconds=300):
+def check_page(page, folder, checkout, seconds=300):
     """Run all transcripts of a page in new shells, and compare.
 
+    Each shell starts in a fresh clone of ``checkout``, made in ``folder``:
+    what is not committed is not in it.
+
     :param page: the page's source.
-    :param folder: an empty folder, where the shells start.
-    :param checkout: the folder that ``git clone CLONE_URL`` really clones.
-    :param clone_url: the address that the page gives for the clone.
+    :param folder: an empty folder.
     :param seconds: how long one command may run.
     :raises MismatchError: a command's output or exit status is not what the
         page says; with the page and its line.
     """
+    clone = pathlib.Path(folder, 'telemetry-api-guide')
+    subprocess.run(['git', 'clone', '-q', checkout, clone], check=True)
     port = shell.free_port()
     scripts = str(pathlib.Path(sys.executable).parent)
-    env = shell.environment(
-        os.environ.get('HOME', folder),
-        port,
-        # The reader has no virtual environment yet.
-        PATH=':'.join(name for name in os.get_exec_path() if name != scripts),
-        GIT_CONFIG_COUNT='1',
-        GIT_CONFIG_KEY_0=f'url.{checkout}.insteadOf',
-        GIT_CONFIG_VALUE_0=clone_url,
+    env = shell.environment(os.environ.get('HOME', folder), port)
+    # The reader has no virtual environment yet.
+    env['PATH'] = ':'.join(
+        name for name in os.get_exec_path() if name != scripts
     )
     terminals = {}
     with contextlib.ExitStack() as stack:
@@ -175,7 +177,7 @@ def check_page(page, folder, checkout, clone_url, seconds=300):
             name = transcript.terminal
             if name not in terminals:
                 terminals[name] = stack.enter_context(
-                    shell.Shell(folder, env, seconds, port)
+                    shell.Shell(clone, env, seconds, port)
                 )
             _check(page, transcript, terminals[name])
 
