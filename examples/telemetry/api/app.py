@@ -1,0 +1,139 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The innermost WSGI application: from a request to a response.
+
+Everything that can go wrong becomes an answer here, so that the middleware
+around it always has a response to work on.
+"""
+
+import logging
+
+import werkzeug
+from oslo_middleware import request_id
+from werkzeug import exceptions
+
+from telemetry.api import body, healthcheck, render, routes
+from telemetry.storage import errors as storage_errors
+
+LOG = logging.getLogger(__name__)
+
+
+class Request(werkzeug.Request):
+    """A request, with the parts of the service that handlers need."""
+
+    def __init__(self, environ, conf, storage, healthcheck):
+        super().__init__(environ)
+        self.conf = conf
+        self.storage = storage
+        self.healthcheck = healthcheck
+        self.max_content_length = conf.api.max_request_body_size
+
+
+class Application:
+    """The API on one storage.
+
+    :param conf: the configuration
+    :param storage: the Storage
+    :param healthcheck: the WSGI application of the health check
+    """
+
+    def __init__(self, conf, storage, healthcheck):
+        self._parts = (conf, storage, healthcheck)
+
+    def __call__(self, environ, start_response):
+        request = Request(environ, *self._parts)
+        return self._respond(request)(environ, start_response)
+
+    def _respond(self, request):
+        try:
+            return _answer(request)
+        except exceptions.HTTPException as error:
+            return _refusal(request, error)
+        except (
+            storage_errors.FilterError,
+            storage_errors.SampleError,
+        ) as error:
+            return _refusal(request, exceptions.BadRequest(str(error)))
+        except storage_errors.SchemaMissing:
+            LOG.error('The database has no schema: run telemetry-dbsync')
+            return _error(
+                request,
+                503,
+                'The database has no schema. The operator of this service '
+                'has to run telemetry-dbsync.',
+            )
+        except storage_errors.StorageUnavailable as error:
+            LOG.error('The database does not answer: %s', error)
+            return _error(request, 503, 'The database does not answer.')
+        except Exception:
+            key = request.environ.get(request_id.ENV_REQUEST_ID)
+            LOG.exception(
+                'Request %s, %s %s, failed', key, request.method, request.path
+            )
+            return _error(
+                request,
+                500,
+                f'Internal error. The log tells more about request {key}.',
+            )
+
+
+def _answer(request):
+    body.check_framing(request.environ)
+    _check_path(request.environ)
+    handler, path_values = routes.match(request.environ)
+    if handler is not healthcheck.show and not _accepts(request, render.JSON):
+        raise exceptions.NotAcceptable(
+            f'The answer would be {render.JSON}, which the Accept header '
+            f"does not allow: '{request.headers['Accept']}'."
+        )
+    return handler(request, **path_values)
+
+
+def _check_path(environ):
+    try:
+        environ.get('PATH_INFO', '').encode('latin-1').decode()
+    except UnicodeError:
+        raise exceptions.BadRequest(
+            'The path is not percent-encoded UTF-8.'
+        ) from None
+
+
+def _accepts(request, mimetype):
+    return not request.accept_mimetypes or (
+        request.accept_mimetypes[mimetype] > 0
+    )
+
+
+def _refusal(request, error):
+    match error:
+        case exceptions.MethodNotAllowed():
+            text = f'The method {request.method} is not allowed here.'
+        case exceptions.RequestEntityTooLarge():
+            text = (
+                'The request body is larger than '
+                f'{request.max_content_length} bytes.'
+            )
+        case exceptions.NotFound() if (
+            error.description == exceptions.NotFound.description
+        ):
+            text = 'The resource could not be found.'
+        case _:
+            text = error.description
+    response = _error(request, error.code, text)
+    if isinstance(error, exceptions.MethodNotAllowed):
+        response.allow.update(error.valid_methods)
+    return response
+
+
+def _error(request, status, text):
+    best = request.accept_mimetypes.best_match([render.JSON, render.XML])
+    return render.error(status, text, best or render.JSON)

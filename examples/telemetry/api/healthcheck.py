@@ -1,0 +1,50 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The health check: oslo.middleware's, with a real round trip to storage."""
+
+import logging
+
+from oslo_middleware.healthcheck import pluginbase
+from werkzeug import Response, exceptions
+
+from telemetry import storage
+
+LOG = logging.getLogger(__name__)
+
+
+class StorageHealthcheck(pluginbase.HealthcheckBaseExtension):
+    """Reports whether the database answers and has the schema."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._storage = storage.Storage(self.oslo_conf)
+
+    def healthcheck(self, server_port):
+        try:
+            self._storage.check()
+        except Exception:
+            # The answer is public: what is wrong goes to the log only.
+            LOG.exception('The health check of the database failed')
+            return pluginbase.HealthcheckResult(
+                available=False, reason='The database does not answer'
+            )
+        return pluginbase.HealthcheckResult(available=True, reason='OK')
+
+
+def show(request):
+    """The answer of oslo.middleware's Healthcheck."""
+    return Response.from_app(request.healthcheck, request.environ)
+
+
+def not_here(environ, start_response):
+    """Stands behind Healthcheck for callers that it does not serve."""
+    raise exceptions.NotFound()

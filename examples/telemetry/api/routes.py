@@ -1,0 +1,75 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""All routes of the API, in one table.
+
+A name or an id may hold any character, slashes too: hosts decode ``%2F``
+before the application sees the path.
+"""
+
+from werkzeug import routing
+
+from telemetry.api import handlers, healthcheck
+
+
+class _Name(routing.BaseConverter):
+    regex = '(?s:.+?)'
+    part_isolating = False
+
+
+class _NameNotStatistics(_Name):
+    """So that .../statistics is never taken for the name of a meter."""
+
+    regex = '(?s:.+?)(?<!/statistics)'
+    part_isolating = False
+
+
+def _get(path, handler):
+    return routing.Rule(path, methods=['GET'], endpoint=handler)
+
+
+def _post(path, handler):
+    return routing.Rule(path, methods=['POST'], endpoint=handler)
+
+
+URL_MAP = routing.Map(
+    [
+        _get('/', handlers.show_versions),
+        _get('/healthcheck', healthcheck.show),
+        _get('/v2/capabilities', handlers.show_capabilities),
+        _get('/v2/meters', handlers.list_meters),
+        _get('/v2/meters/<meter:meter_name>', handlers.list_meter_samples),
+        _post('/v2/meters/<meter:meter_name>', handlers.create_samples),
+        _get(
+            '/v2/meters/<name:meter_name>/statistics',
+            handlers.show_statistics,
+        ),
+        _get('/v2/samples', handlers.list_samples),
+        _get('/v2/samples/<name:sample_id>', handlers.show_sample),
+        _get('/v2/resources', handlers.list_resources),
+        _get('/v2/resources/<name:resource_id>', handlers.show_resource),
+        _post('/v2/query/samples', handlers.query_samples),
+    ],
+    converters={'name': _Name, 'meter': _NameNotStatistics},
+    merge_slashes=False,
+)
+
+
+def match(environ):
+    """Return (handler, values from the path) for a request.
+
+    One slash at the end of the path is ignored.
+
+    :raises werkzeug.exceptions.NotFound: no route has this path
+    :raises werkzeug.exceptions.MethodNotAllowed: none of them this method
+    """
+    adapter = URL_MAP.bind_to_environ(environ)
+    return adapter.match(adapter.path_info.removesuffix('/') or '/')
