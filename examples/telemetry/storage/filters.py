@@ -78,6 +78,13 @@ def of_series_only(tree):
     return all(of_series_only(term) for term in tree.terms)
 
 
+def is_metadata(tree):
+    """Tell whether this is a comparison with a key of the metadata."""
+    return isinstance(tree, base.Compare) and tree.field.startswith(
+        METADATA_PREFIX
+    )
+
+
 def equals(terms, field):
     """Return the value that a field must equal, if the terms say so."""
     for term in terms:
@@ -126,8 +133,14 @@ def condition(tree):
                     f'unknown operator {tree.op!r}; '
                     f'use one of {", ".join(_OPERATORS)}',
                 )
-            if field.startswith(METADATA_PREFIX):
-                return _compare_metadata(tree)
+            if is_metadata(tree):
+                wanted = documents(tree)
+                (document_id,) = wanted.selected_columns
+                return (
+                    wanted.where(document_id == schema.sample.c.document_id)
+                    .correlate(schema.sample)
+                    .exists()
+                )
             return _compare_column(tree)
     raise TypeError(f'not a filter: {tree!r}')
 
@@ -165,7 +178,8 @@ def _compare_column(tree):
     return found
 
 
-def _compare_metadata(tree):
+def documents(tree):
+    """Return a select of the documents that fit a metadata comparison."""
     key = _text(tree.field, tree.field.removeprefix(METADATA_PREFIX))
     value = schema.document_value.alias()
     if tree.op == 'in':
@@ -176,15 +190,7 @@ def _compare_metadata(tree):
         found = sa.not_(_matches(value, tree, '=', tree.value))
     else:
         found = _matches(value, tree, tree.op, tree.value)
-    return (
-        sa.exists()
-        .where(
-            value.c.document_id == schema.sample.c.document_id,
-            value.c.key == key,
-            found,
-        )
-        .correlate(schema.sample)
-    )
+    return sa.select(value.c.document_id).where(value.c.key == key, found)
 
 
 def _matches(row, tree, op, value):

@@ -83,6 +83,26 @@ def _own_samples(query, conditions):
     ).correlate(series, meter)
 
 
+def _has_samples(tree, of_samples):
+    """Return: the series outside of it has samples of this kind.
+
+    To look through all samples of each series for some metadata would take
+    too long, so then the documents with it lead to the series.
+    """
+    metadata = [
+        sample.c.document_id.in_(filters.documents(term))
+        for term in filters.top_terms(tree)
+        if filters.is_metadata(term)
+    ]
+    if metadata:
+        return series.c.id.in_(
+            sa.select(sample.c.series_id)
+            .where(*of_samples, *metadata)
+            .correlate(series, meter)
+        )
+    return _own_samples(sa.select(sample.c.id), of_samples).exists()
+
+
 def samples(connection, tree=None, orderby=(), limit=None):
     """Return samples; see Storage.samples."""
     order = []
@@ -174,9 +194,7 @@ def meters(connection, tree=None, limit=None, unique=False):
         query = query.order_by(meter.c.name, series.c.resource_id, series.c.id)
     query = query.select_from(SERIES).where(*of_series).limit(limit)
     if of_samples:
-        query = query.where(
-            _own_samples(sa.select(sample.c.id), of_samples).exists()
-        )
+        query = query.where(_has_samples(tree, of_samples))
     return [base.Meter(*row) for row in connection.execute(query)]
 
 
@@ -188,14 +206,13 @@ def resources(connection, tree=None, limit=None):
         .select_from(SERIES)
         .where(
             *of_series,
-            _own_samples(sa.select(sample.c.id), of_samples).exists(),
+            _has_samples(tree, of_samples),
         )
         .group_by(series.c.resource_id)
         .order_by(series.c.resource_id)
         .limit(limit)
         .subquery('page')
     )
-    on_page = SERIES.join(page, page.c.resource_id == series.c.resource_id)
 
     # The first and the newest sample of each series are at the two ends of
     # its part of an index.
@@ -211,7 +228,9 @@ def resources(connection, tree=None, limit=None):
             end(sample.c.timestamp, sa.asc).label('first'),
             end(sample.c.id, sa.desc).label('newest_id'),
         )
-        .select_from(on_page)
+        .select_from(
+            SERIES.join(page, page.c.resource_id == series.c.resource_id)
+        )
         .where(*of_series)
         .subquery('spans')
     )
@@ -226,15 +245,7 @@ def resources(connection, tree=None, limit=None):
         newest[key] = max(newest.get(key, last), last)
     samples = _samples_by_id(connection, [end[1] for end in newest.values()])
 
-    names = {}
-    query = (
-        sa.select(series.c.resource_id, meter.c.name)
-        .select_from(on_page)
-        .distinct()
-        .order_by(series.c.resource_id, meter.c.name)
-    )
-    for row in connection.execute(query):
-        names.setdefault(row.resource_id, []).append(row.name)
+    names = _meter_names(connection, newest)
 
     found = []
     for resource_id in sorted(newest):
@@ -252,3 +263,19 @@ def resources(connection, tree=None, limit=None):
             )
         )
     return found
+
+
+def _meter_names(connection, resource_ids):
+    """Return {resource id: sorted names of all its meters}."""
+    names = {}
+    for part in chunks(resource_ids):
+        query = (
+            sa.select(series.c.resource_id, meter.c.name)
+            .select_from(SERIES)
+            .where(series.c.resource_id.in_(part))
+            .distinct()
+            .order_by(series.c.resource_id, meter.c.name)
+        )
+        for row in connection.execute(query):
+            names.setdefault(row.resource_id, []).append(row.name)
+    return names

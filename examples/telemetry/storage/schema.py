@@ -138,7 +138,8 @@ document_value = sa.Table(
     sa.Column('text', LongText),
     sa.Column('number', sa.Double()),
     sa.Column('boolean', sa.Boolean()),
-    sa.PrimaryKeyConstraint('document_id', 'key', 'position'),
+    sa.PrimaryKeyConstraint('key', 'document_id', 'position'),
+    sa.Index(None, 'document_id'),
 )
 
 sample = sa.Table(
@@ -162,7 +163,7 @@ sample = sa.Table(
     # Samples and statistics of one meter.
     sa.Index(None, 'meter_id', 'timestamp', 'id'),
     # Those of one resource; statistics need no other column.
-    sa.Index(None, 'series_id', 'timestamp', 'volume'),
-    # Which documents are still in use.
-    sa.Index(None, 'document_id'),
+    sa.Index(None, 'series_id', 'timestamp', 'id', 'volume'),
+    # Resources by metadata; which documents are still in use.
+    sa.Index(None, 'document_id', 'series_id'),
 )

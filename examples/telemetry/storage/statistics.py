@@ -112,9 +112,11 @@ def _bucket(conditions, lower, period):
     """
     if lower is None:
         origin = (
-            sa.select(sa.func.min(_whole(sample.c.timestamp)))
+            sa.select(_whole(sample.c.timestamp))
             .select_from(lists.SAMPLES)
             .where(*conditions)
+            .order_by(sample.c.timestamp)
+            .limit(1)
             .correlate(None)
             .scalar_subquery()
         )

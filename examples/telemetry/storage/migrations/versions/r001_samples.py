@@ -68,13 +68,14 @@ def upgrade():
         sa.Column('number', sa.Double()),
         sa.Column('boolean', sa.Boolean()),
         sa.PrimaryKeyConstraint(
-            'document_id', 'key', 'position', name='pk_document_value'
+            'key', 'document_id', 'position', name='pk_document_value'
         ),
         sa.ForeignKeyConstraint(
             ['document_id'],
             ['document.id'],
             name='fk_document_value_document_id',
         ),
+        sa.Index('ix_document_value_document_id', 'document_id'),
     )
     op.create_table(
         'sample',
@@ -99,10 +100,13 @@ def upgrade():
             'ix_sample_meter_id_timestamp_id', 'meter_id', 'timestamp', 'id'
         ),
         sa.Index(
-            'ix_sample_series_id_timestamp_volume',
+            'ix_sample_series_id_timestamp_id_volume',
             'series_id',
             'timestamp',
+            'id',
             'volume',
         ),
-        sa.Index('ix_sample_document_id', 'document_id'),
+        sa.Index(
+            'ix_sample_document_id_series_id', 'document_id', 'series_id'
+        ),
     )
