@@ -28,6 +28,9 @@ from oslo_middleware import opts as middleware_options
 
 CONFIG_DIR_VARIABLE = 'OS_TELEMETRY_CONFIG_DIR'
 DEFAULT_CONFIG_DIR = '/etc/telemetry'
+# alembic tells about each look at the version; oslo.db logs a traceback of
+# errors that we report ourselves.
+QUIET_LIBRARIES = ['alembic=WARN', 'oslo_db.sqlalchemy.exc_filters=ERROR']
 STORAGE_HEALTHCHECK = 'telemetry_storage'
 DEFAULT_CONNECTION = 'sqlite:////var/lib/telemetry/telemetry.sqlite'
 
@@ -122,7 +125,24 @@ API_OPTS = [
     ),
 ]
 
-EXPIRER_OPTS = []
+EXPIRER_OPTS = [
+    cfg.IntOpt(
+        'time_to_live',
+        default=-1,
+        deprecated_name='metering_time_to_live',
+        deprecated_group='database',
+        help='How many seconds telemetry-expirer keeps samples, counted '
+        'from their timestamp. With 0 or less it keeps them for ever.',
+    ),
+    cfg.IntOpt(
+        'batch_size',
+        default=1000,
+        min=1,
+        max=100000,
+        help='How many rows telemetry-expirer removes in one transaction. '
+        'Other writers get their turn between two of them.',
+    ),
+]
 
 POLLING_OPTS = [
     cfg.URIOpt(
@@ -201,6 +221,10 @@ def new():
     """Return a fresh ConfigOpts with every option, not yet called."""
     conf = cfg.ConfigOpts()
     log.register_options(conf)
+    conf.set_default(
+        'default_log_levels',
+        [*log.get_default_log_levels(), *QUIET_LIBRARIES],
+    )
     for group, opts in list_opts():
         conf.register_opts(opts, group=group)
     return conf

@@ -90,7 +90,10 @@ class Database:
         :raises StorageUnavailable: the database cannot be reached
         :raises SchemaMissing: telemetry-dbsync has not been run
         """
-        with self._translated(), self._ready_engine().connect() as connection:
+        with (
+            self._translated(),
+            _reader(self._ready_engine()).connect() as connection,
+        ):
             yield connection
 
     def write(self, function):
@@ -228,9 +231,8 @@ def _url(text):
 
 
 def _show(url):
-    """Return a URL without what may be secret."""
-    url = url.set(username=None, password=None, query={})
-    return f'database {url.render_as_string()}'
+    """Return a URL without what may be secret: password and query."""
+    return f'database {url.set(query={}).render_as_string()}'
 
 
 def _driver_error(error):
@@ -262,6 +264,16 @@ def _first_line(cause):
     number_and_text = len(cause.args) == 2  # PyMySQL's
     text = cause.args[1] if number_and_text else cause
     return str(text).strip().partition('\n')[0]
+
+
+def _reader(engine):
+    """Let all reads of a transaction see the database as it was at first.
+
+    SQLite and MariaDB do so by themselves.
+    """
+    if engine.dialect.name == 'postgresql':
+        return engine.execution_options(isolation_level='REPEATABLE READ')
+    return engine
 
 
 def _begin(engine):

@@ -12,7 +12,7 @@
 """What can go wrong in storage, in words for a user or an operator.
 
 No message ever holds a password: database addresses are shown without
-user, password and query.
+password and query.
 """
 
 

@@ -25,10 +25,8 @@ def _config(connection=None):
     return config
 
 
-def newest():
-    """Return the version that this package needs."""
-    script = alembic.script.ScriptDirectory.from_config(_config())
-    return script.get_current_head()
+def _script():
+    return alembic.script.ScriptDirectory.from_config(_config())
 
 
 def current(connection):
@@ -38,14 +36,24 @@ def current(connection):
 
 
 def upgrade(connection):
-    """Bring the database to the newest version, which is returned."""
+    """Bring the database to the newest version, which is returned.
+
+    :raises SchemaMissing: it is at a version that this package does not know
+    """
+    found = current(connection)
+    known = {revision.revision for revision in _script().walk_revisions()}
+    if found not in known | {None}:
+        raise errors.SchemaMissing(
+            f'the database is at version {found}, which this version of '
+            'telemetry-dbsync does not know; run the newer one'
+        )
     alembic.command.upgrade(_config(connection), 'head')
     return current(connection)
 
 
 def check(connection):
     """Raise SchemaMissing unless the database has the newest version."""
-    found, needed = current(connection), newest()
+    found, needed = current(connection), _script().get_current_head()
     if found is None:
         raise errors.SchemaMissing(
             'the database has no tables of this service; run telemetry-dbsync'
