@@ -75,6 +75,8 @@ def run(prog, work, argv=None, cli_opts=(), settings=None, description=None):
             place = conf.get_location(option.dest)
             if place and place.location is cfg.Locations.command_line:
                 conf.set_override(option.dest, conf[option.dest], group)
+        # Otherwise oslo.log takes stdout, which is for the command's answer.
+        conf.set_default('use_stderr', not (conf.log_file or conf.log_dir))
         log.setup(conf, 'telemetry')
         return work(conf) or 0
     except EXPECTED as error:
@@ -95,6 +97,7 @@ def _plain(option):
     option = copy.copy(option)
     option.name = option.name.replace('_', '-')
     option.default = None
+    option.deprecated_opts = []
     return option
 
 

@@ -30,8 +30,9 @@ from oslo_config import cfg
 from oslo_log import log
 from werkzeug import serving
 
-from telemetry import cmd
+from telemetry import cmd, storage
 from telemetry import conf as telemetry_conf
+from telemetry.api import deploy
 
 LOG = log.getLogger(__name__)
 
@@ -75,6 +76,10 @@ def _main(conf):
 
 
 def _application(conf):
+    if conf.application == OWN_APPLICATION:
+        storage.Storage(conf).check()
+        # The same application, with the configuration of this command line.
+        return deploy.load(conf)
     # A console script does not find the modules in its working directory.
     sys.path.insert(0, str(pathlib.Path.cwd()))
     try:
@@ -226,15 +231,20 @@ class _Server(serving.BaseWSGIServer):
 
     def on_signal(self, number, frame):
         if self.stopping:
+            self.block_on_close = False  # server_close() does not wait
             sys.exit(128 + number)
-        LOG.info('%s: stopping', signal.Signals(number).name)
-        self.stop()
+        self.stop(f'{signal.Signals(number).name}: stopping')
 
-    def stop(self):
+    def stop(self, reason):
         """End serve_forever(), once the requests in flight are answered."""
         self.dismiss()
-        # It waits for the loop, and may run inside of it.
-        threading.Thread(target=self.shutdown, daemon=True).start()
+        # This may run inside of the loop, whose end shutdown() waits for,
+        # and inside of a write to the log.
+        threading.Thread(target=self._end, args=(reason,), daemon=True).start()
+
+    def _end(self, reason):
+        LOG.info(reason)
+        self.shutdown()
 
     def dismiss(self):
         """Wait no longer for connections that have brought no request."""
@@ -247,10 +257,10 @@ class _Server(serving.BaseWSGIServer):
 
     def service_actions(self):
         super().service_actions()
-        if self.watch and not self.stopping and self.watch.changed():
+        if self.watch and not self.stopping and (file := self.watch.changed()):
             self.successor_fd = os.dup(self.fileno())
             os.set_inheritable(self.successor_fd, True)
-            self.stop()
+            self.stop(f'{file} changed: reloading')
 
 
 class _ThreadingServer(_Server, serving.ThreadedWSGIServer):
@@ -270,8 +280,9 @@ class _ThreadingServer(_Server, serving.ThreadedWSGIServer):
 
     def server_close(self):
         super().server_close()
-        for thread in list(self.threads):
-            thread.join()
+        if self.block_on_close:
+            for thread in list(self.threads):
+                thread.join()
 
 
 class _ForkingServer(_Server, serving.ForkingWSGIServer):
@@ -279,15 +290,16 @@ class _ForkingServer(_Server, serving.ForkingWSGIServer):
         # In the child. The parent's port must close when the parent says so,
         # and Ctrl-C reaches the child, too.
         self.socket.close()
+        self.active_children = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.dismiss())
         super().finish_request(request, client_address)
 
-    def stop(self):
+    def dismiss(self):
+        super().dismiss()
         for child in self.active_children or ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
-        super().stop()
 
 
 class _Watch:
@@ -299,28 +311,30 @@ class _Watch:
         self.changed()
 
     def changed(self):
-        """Return whether any file did; look once in a second."""
+        """Return a file that changed, or None; look once in a second."""
         now = time.monotonic()
         if now < self.due:
-            return False
+            return None
         self.due = now + 1
-        return bool(list(filter(self._changed, list(sys.modules.values()))))
+        files = {
+            getattr(module, '__file__', None)
+            for module in list(sys.modules.values())
+        }
+        changed = [file for file in files if file and self._changed(file)]
+        return changed[0] if changed else None
 
-    def _changed(self, module):
-        path = getattr(module, '__file__', None)
-        if path is None:
-            return False
+    def _changed(self, file):
+        path = pathlib.Path(file)
         try:
-            modified = pathlib.Path(path).stat().st_mtime_ns
-            if self.times.setdefault(path, modified) == modified:
+            modified = path.stat().st_mtime_ns
+            if self.times.setdefault(file, modified) == modified:
                 return False
-            self.times[path] = modified
-            if path.endswith('.py'):
-                compile(pathlib.Path(path).read_bytes(), path, 'exec')
-        except OSError:  # saved by an editor at this moment
+            self.times[file] = modified
+            if path.suffix == '.py':
+                compile(path.read_bytes(), file, 'exec')
+        except OSError:  # being saved at this moment
             return False
         except SyntaxError as error:
-            LOG.error('%s: not reloading: %s', path, error)
+            LOG.error('%s: not reloading: %s', file, error)
             return False
-        LOG.info('%s changed: reloading', path)
         return True
