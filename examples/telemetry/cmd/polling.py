@@ -101,9 +101,16 @@ def poll(conf):
             LOG.warning('%s; rounds waiting: %d', error, len(poller.rounds))
         if conf.once:
             return
-        # The next multiple of the interval: no drift, and no catching up.
-        late = time.monotonic() - due
-        due += (late // conf.polling.interval + 1) * conf.polling.interval
+        due = after(due, conf.polling.interval, time.monotonic())
+
+
+def after(due, interval, now):
+    """Return when the round after that of ``due`` starts, in seconds.
+
+    It is the next multiple of the interval: rounds do not drift, and after
+    one that took too long they do not catch up.
+    """
+    return due + ((now - due) // interval + 1) * interval
 
 
 class Poller:
