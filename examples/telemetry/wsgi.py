@@ -24,5 +24,6 @@ from telemetry import conf as telemetry_conf
 from telemetry.api import deploy
 
 conf = telemetry_conf.load()
-log.setup(conf, 'telemetry')
 application = deploy.load(conf)
+# Last, since from here on the interpreter hands unexpected errors to the log.
+log.setup(conf, 'telemetry')

@@ -35,7 +35,10 @@ class Request(werkzeug.Request):
         self.conf = conf
         self.storage = storage
         self.healthcheck = healthcheck
-        self.max_content_length = conf.api.max_request_body_size
+        self.max_body_size = conf.api.max_request_body_size
+        # Werkzeug cuts a chunked body here without a word: one more byte
+        # shows that it was too large.
+        self.max_content_length = self.max_body_size + 1
 
 
 class Application:
@@ -90,12 +93,14 @@ def _answer(request):
     body.check_framing(request.environ)
     _check_path(request.environ)
     handler, path_values = routes.match(request.environ)
-    if handler is not healthcheck.show and not _accepts(request, render.JSON):
-        raise exceptions.NotAcceptable(
-            f'The answer would be {render.JSON}, which the Accept header '
-            f"does not allow: '{request.headers['Accept']}'."
-        )
-    return handler(request, **path_values)
+    if request.method not in ('GET', 'HEAD'):
+        _check_accept(request)
+    response = handler(request, **path_values)
+    # Last, so that whoever wants XML gets other errors in XML. The health
+    # check answers whoever asks, as load balancers need it.
+    if handler is not healthcheck.show:
+        _check_accept(request)
+    return response
 
 
 def _check_path(environ):
@@ -107,10 +112,13 @@ def _check_path(environ):
         ) from None
 
 
-def _accepts(request, mimetype):
-    return not request.accept_mimetypes or (
-        request.accept_mimetypes[mimetype] > 0
-    )
+def _check_accept(request):
+    accepted = request.accept_mimetypes
+    if accepted and not accepted[render.JSON]:
+        raise exceptions.NotAcceptable(
+            f'The answer would be {render.JSON}, which the Accept header '
+            f"does not allow: '{request.headers['Accept']}'."
+        )
 
 
 def _refusal(request, error):
@@ -120,7 +128,7 @@ def _refusal(request, error):
         case exceptions.RequestEntityTooLarge():
             text = (
                 'The request body is larger than '
-                f'{request.max_content_length} bytes.'
+                f'{request.max_body_size} bytes.'
             )
         case exceptions.NotFound() if (
             error.description == exceptions.NotFound.description

@@ -71,7 +71,10 @@ def read_json(request):
             'Unsupported Content-Encoding: '
             f"'{request.headers['Content-Encoding']}'."
         )
-    return parse_json(request.get_data(cache=False), 'The body')
+    content = request.get_data(cache=False)
+    if len(content) > request.max_body_size:
+        raise exceptions.RequestEntityTooLarge()
+    return parse_json(content, 'The body')
 
 
 def parse_json(document, name):

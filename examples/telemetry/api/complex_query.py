@@ -85,9 +85,7 @@ class _Reader:
         self.terms = 0
 
     def read(self, node, depth):
-        self.terms += 1
-        if self.terms > MAX_TERMS:
-            raise _bad_filter(f'it has more than {MAX_TERMS} terms')
+        self.count(1)
         if depth > MAX_DEPTH:
             raise _bad_filter(f'it is nested deeper than {MAX_DEPTH} levels')
         name, content = _only_item(node, 'an operator')
@@ -103,6 +101,11 @@ class _Reader:
             return self.compare(operator, content)
         raise _bad_filter(f'unknown operator {name!r}')
 
+    def count(self, terms):
+        self.terms += terms
+        if self.terms > MAX_TERMS:
+            raise _bad_filter(f'it has more than {MAX_TERMS} terms')
+
     def compare(self, operator, content):
         name, value = _only_item(content, 'a field')
         field = FIELDS.get(name) or simple_query.metadata_field(name)
@@ -113,7 +116,7 @@ class _Reader:
             return base.Compare(field, operator, _value(field, value))
         if not isinstance(value, list) or not value:
             raise _bad_filter('in needs a list of one or more values')
-        self.terms += len(value)
+        self.count(len(value))
         return base.Compare(
             field, 'in', tuple(_value(field, item) for item in value)
         )

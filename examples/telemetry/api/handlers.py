@@ -16,6 +16,7 @@ Response. The request has the service's parts as ``request.conf`` and
 ``request.storage``.
 """
 
+from oslo_utils import strutils
 from werkzeug import exceptions
 
 from telemetry.api import (
@@ -242,7 +243,7 @@ def _boolean(name, value):
     if value is None or value == '':
         return False
     try:
-        return simple_query.strutils.bool_from_string(value, strict=True)
+        return strutils.bool_from_string(value, strict=True)
     except ValueError as error:
         raise errors.invalid_input(name, value, str(error)) from None
 

@@ -21,6 +21,7 @@ import datetime
 import math
 
 from oslo_utils import strutils
+from werkzeug import exceptions
 
 from telemetry.api import errors, values
 from telemetry.storage import base
@@ -152,31 +153,28 @@ def convert(value, type_name):
     :raises werkzeug.exceptions.BadRequest: there is no such type, or the
         text cannot be read as one
     """
+    if type_name not in ('', *TYPES):
+        raise exceptions.BadRequest(
+            f'The data type {type_name} is not supported. The supported '
+            f'data type list is: {list(TYPES)}'
+        )
     try:
         match type_name:
-            case '' | 'string':
-                return value
             case 'integer':
                 return _in_range(values.integer('value', value))
             case 'float':
-                return values.number('value', float(value))
+                return values.number('value', value)
             case 'boolean':
                 return strutils.bool_from_string(value, strict=True)
             case 'datetime':
                 return values.timestamp('value', value)
-    except ValueError as error:
-        failure = error
-    except errors.exceptions.BadRequest as error:
-        failure = error
-    else:
-        raise errors.exceptions.BadRequest(
-            f'The data type {type_name} is not supported. The supported '
-            f'data type list is: {list(TYPES)}'
-        )
-    raise errors.exceptions.BadRequest(
-        f'Unable to convert the value {value} to the expected data type '
-        f'{type_name}.'
-    ) from failure
+            case _:
+                return value
+    except (ValueError, exceptions.BadRequest) as error:
+        raise exceptions.BadRequest(
+            f'Unable to convert the value {value} to the expected data type '
+            f'{type_name}.'
+        ) from error
 
 
 def _condition(given):

@@ -22,6 +22,9 @@ from telemetry.api import errors
 INT64 = range(-(2**63), 2**63)
 
 _INTEGER = re.compile(r'\s*[+-]?[0-9]+\s*')
+_NUMBER = re.compile(
+    r'\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*'
+)
 
 
 def text(name, value):
@@ -58,7 +61,12 @@ def integer(name, value):
 
 
 def number(name, value):
-    """Return the finite float that a JSON number stands for."""
+    """Return the finite float that a JSON number stands for.
+
+    A text that holds a number will do: the command-line client sends one.
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise errors.invalid_input(
             name,

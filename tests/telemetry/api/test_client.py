@@ -9,25 +9,14 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Configurations and applications on databases of their own."""
+"""The existing command-line client of the API works unchanged."""
 
-import pytest
-from telemetry import conf as telemetry_conf
-from telemetry.api import deploy
+from telemetry import storage
 
-
-@pytest.fixture
-def connection(tmp_path):
-    return f'sqlite:///{tmp_path}/telemetry.sqlite'
+from tests.requests import ceilometer_client, serving
 
 
-@pytest.fixture
-def conf(connection, monkeypatch, tmp_path):
-    monkeypatch.setenv('OS_TELEMETRY_CONFIG_DIR', str(tmp_path))
-    monkeypatch.setenv('OS_DATABASE__CONNECTION', connection)
-    return telemetry_conf.load()
-
-
-@pytest.fixture
-def application(conf):
-    return deploy.load(conf)
+def test_the_command_line_client(conf, application):
+    storage.Storage(conf).upgrade()
+    with serving.serve(application) as url:
+        ceilometer_client.exercise(url)

@@ -1,0 +1,36 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Configurations and applications on databases of their own."""
+
+import pytest
+from telemetry import conf as telemetry_conf
+from telemetry.api import deploy
+
+# Modules that hold assertions and no tests of their own.
+pytest.register_assert_rewrite('tests.requests.ceilometer_client')
+
+
+@pytest.fixture
+def connection(tmp_path):
+    return f'sqlite:///{tmp_path}/telemetry.sqlite'
+
+
+@pytest.fixture
+def conf(connection, monkeypatch, tmp_path):
+    monkeypatch.setenv('OS_TELEMETRY_CONFIG_DIR', str(tmp_path))
+    monkeypatch.setenv('OS_DATABASE__CONNECTION', connection)
+    return telemetry_conf.load()
+
+
+@pytest.fixture
+def application(conf):
+    return deploy.load(conf)
