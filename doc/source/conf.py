@@ -40,7 +40,7 @@ check_trusted = [
     'constraints.txt',
     'doc/source',
     'pyproject.toml',
-    'releasenotes/notes',
+    'releasenotes',
     'tests',
     'tools',
     'tox.ini',

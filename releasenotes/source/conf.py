@@ -16,6 +16,7 @@ import pathlib
 import subprocess
 import sys
 
+from docutils import nodes
 from sphinx import errors
 
 _CHECKOUT = pathlib.Path(__file__).parents[2]
@@ -43,3 +44,14 @@ if _git.stdout.strip() == 'true':
         'the release notes come from the history of git, and this clone has '
         'only a part of it: run "git fetch --unshallow"'
     )
+
+
+def _name_what_has_no_tag(app, doctree):
+    """reno calls it 0.0.0 as long as the history has no tag at all."""
+    for title in doctree.findall(nodes.title):
+        if title.astext() == '0.0.0':
+            title.children = [nodes.Text('In development')]
+
+
+def setup(app):
+    app.connect('doctree-read', _name_what_has_no_tag)
