@@ -1,0 +1,69 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""uWSGI as the whole server: HTTP in, telemetry API out."""
+
+import re
+import sys
+
+from hosts import driver
+
+
+class UWSGI(driver.Host):
+    """uWSGI from PyPI, in the virtual environment of the application."""
+
+    name = 'uwsgi'
+    samples = ('telemetry-api.ini', 'telemetry-api.service')
+
+    def command(self):
+        # The first value of a placeholder wins: what is set before --ini
+        # replaces the default in the sample.
+        values = {
+            'address': self.host_and_port,
+            'application': self.application,
+            'python-home': self.python_home(),
+            'run-directory': self.root / 'run',
+        }
+        command = [self.program()]
+        for name, value in values.items():
+            command += ['--set-placeholder', f'{name}={value}']
+        return [*command, '--ini', self.folder / 'telemetry-api.ini']
+
+    def program(self):
+        return driver.executable('pyuwsgi', 'pyuwsgi from PyPI')
+
+    def python_home(self):
+        return sys.prefix
+
+    def is_ready(self):
+        # One worker that answers is not enough: uWSGI 2.0 does not act on
+        # signals that come while another one still imports the application.
+        loaded = re.findall(
+            r'^WSGI app 0 .* pid: (\d+)', self.log_text(), re.M
+        )
+        return self.workers() <= set(map(int, loaded)) and super().is_ready()
+
+    def request_reload(self):
+        (self.root / 'run' / 'control').write_text('c')
+
+
+class DebianUWSGI(UWSGI):
+    """uWSGI from Debian's packages, with Debian's Python."""
+
+    name = 'uwsgi-debian'
+
+    def program(self):
+        # By this name uWSGI loads its python3 plugin before it reads options.
+        return driver.executable('uwsgi_python3', 'uwsgi-plugin-python3')
+
+    def python_home(self):
+        return driver.distribution_venv(self.root / 'venv')

@@ -1,0 +1,41 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Werkzeug: the development server, ``telemetry-api``, without eventlet."""
+
+from hosts import driver
+
+
+class Werkzeug(driver.Host):
+    """The development server, with a thread for each request."""
+
+    name = 'werkzeug'
+    cannot = {
+        'reload': 'There is one process, and none to take over from it. It '
+        'starts again on a changed source file with --reload. In production '
+        'take a WSGI host.',
+        'respawn': 'There is one process, and nothing watches over it. In '
+        'production take a WSGI host.',
+        'request-id': 'The log line of the server knows nothing of the '
+        'answer. The application logs the id with its own lines.',
+    }
+
+    def command(self):
+        return [
+            driver.executable('telemetry-api', 'this package'),
+            f'--application={self.application}',
+            f'--host={self.address}',
+            f'--port={self.port}',
+        ]
+
+    def workers(self):
+        return {self.main.pid}

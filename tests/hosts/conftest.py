@@ -1,0 +1,92 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Hosts that run, each with an application, once for all tests."""
+
+import contextlib
+import pathlib
+
+import hosts
+import pytest
+from telemetry import conf as telemetry_conf
+from telemetry import storage
+
+HOSTS = hosts.find()
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        'markers', 'behaviour(name): a line of the support matrix'
+    )
+
+
+def pytest_collection_modifyitems(items):
+    """A behaviour that a host says it cannot have must really be missing.
+
+    The same check must then fail: xfail is strict in this project.
+    """
+    for item in items:
+        mark = item.get_closest_marker('behaviour')
+        if mark:
+            cannot = HOSTS[item.callspec.params['host']].cannot
+            if reason := cannot.get(mark.args[0]):
+                item.add_marker(pytest.mark.xfail(reason=reason))
+
+
+@pytest.fixture(scope='session', params=HOSTS)
+def host(request):
+    """The class of a host: each test runs on all of them."""
+    return HOSTS[request.param]
+
+
+@pytest.fixture(scope='session')
+def start(host, tmp_path_factory):
+    """Start the host with one of the applications in this folder."""
+
+    @contextlib.contextmanager
+    def start(application='applications:application', **options):
+        root = tmp_path_factory.mktemp(host.name)
+        folder = pathlib.Path(__file__).parent
+        with host(application, root, python_path=[folder], **options) as one:
+            yield one
+
+    return start
+
+
+@pytest.fixture(scope='session')
+def server(start):
+    """A running host with the application of ``applications.py``."""
+    with start() as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def database(host, tmp_path_factory):
+    """The URL of a new database with the schema in it."""
+    folder = tmp_path_factory.mktemp('database')
+    connection = f'sqlite:///{folder}/telemetry.sqlite'
+    conf = telemetry_conf.new()
+    conf([], default_config_files=[], default_config_dirs=[])
+    conf.set_override('connection', connection, 'database')
+    storage.Storage(conf).upgrade()
+    return connection
+
+
+@pytest.fixture(scope='session')
+def telemetry(start, database, tmp_path_factory):
+    """A running host with the telemetry API on the database."""
+    environ = {
+        'OS_DATABASE__CONNECTION': database,
+        'OS_TELEMETRY_CONFIG_DIR': str(tmp_path_factory.mktemp('etc')),
+    }
+    with start('telemetry.wsgi:application', environ=environ) as server:
+        yield server

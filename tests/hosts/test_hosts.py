@@ -1,0 +1,186 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the drivers promise, with the same tests on every host."""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import hosts
+import psutil
+import pytest
+import requests
+
+from tests.requests import ceilometer_client, fixtures, running
+
+
+def wait_for(condition, seconds=60):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, 'waited in vain'
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def slow_request(server, folder, seconds=1.5):
+    """Give the future answer to a request that the application works on."""
+    arrived = folder / 'arrived'
+    folder.chmod(0o777)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        path = f'/sleep?seconds={seconds}&arrived={arrived}'
+        answer = pool.submit(server.get, path)
+        wait_for(lambda: answer.done() or arrived.exists())
+        yield answer
+
+
+@contextlib.contextmanager
+def load(server, clients=6):
+    """Send requests all the time; give the list of what went wrong."""
+    failures, finished = [], threading.Event()
+
+    def client():
+        with requests.Session() as session:
+            while not finished.is_set():
+                try:
+                    session.get(
+                        f'{server.base_url}/', timeout=60
+                    ).raise_for_status()
+                except requests.RequestException as error:
+                    failures.append(error)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for _ in range(clients):
+            pool.submit(client)
+        try:
+            yield failures
+        finally:
+            finished.set()
+
+
+@pytest.mark.parametrize('name', running.FILES)
+def test_answers_as_the_requests_say(telemetry, database, name):
+    assert running.run(name, database, url=telemetry.base_url)
+
+
+def test_the_existing_client_works(telemetry, database):
+    fixtures.EmptyDatabase.connection = database
+    fixtures.EmptyDatabase().start_fixture()
+    ceilometer_client.exercise(telemetry.base_url)
+
+
+def test_serves_any_application(server):
+    body = os.urandom(300_000)
+    answer = requests.post(f'{server.base_url}/digest', body, timeout=60)
+    assert answer.json() == {
+        'length': len(body),
+        'sha256': hashlib.sha256(body).hexdigest(),
+    }
+
+
+def test_runs_without_privileges(server):
+    assert server.get('/').json()['uid'] != 0
+    assert {
+        process.uids().real
+        for process in [server.main, *server.main.children(recursive=True)]
+    } == {server.get('/').json()['uid']}
+
+
+def test_workers_are_those_that_answer(server):
+    pids = {server.get('/').json()['pid'] for _ in range(30)}
+    assert pids <= server.workers()
+
+
+def test_runs_the_samples_themselves(server):
+    command = ' '.join(server.main.cmdline())
+    read = [name for name in server.samples if not name.endswith('.service')]
+    assert all(str(server.folder / name) in command for name in read)
+
+
+@pytest.mark.behaviour('request-id')
+def test_logs_each_request_with_its_id(telemetry):
+    """Logs each request with the id that is in the answer."""
+    answer = telemetry.get('/v2/capabilities')
+    request_id = answer.headers['X-Openstack-Request-Id']
+    # The next request comes when the line of the first one is written.
+    telemetry.get('/v2/capabilities')
+    wait_for(lambda: telemetry.log_text().count('GET /v2/capabilities') > 1)
+    assert re.search(
+        f'GET /v2/capabilities .*200.*{request_id}', telemetry.log_text()
+    )
+
+
+@pytest.mark.behaviour('reload')
+def test_reloads_without_a_failed_request(server):
+    """Replaces all workers under load, and no request fails."""
+    before = server.workers()
+    with load(server) as failures:
+        server.reload()
+    assert not failures
+    assert not before & server.workers()
+
+
+@pytest.mark.behaviour('respawn')
+def test_replaces_a_killed_worker(server):
+    """Replaces a worker that was killed with SIGKILL."""
+    before = server.workers()
+    assert server.main.pid not in before
+    killed = before.pop()
+    os.kill(killed, 9)
+    wait_for(lambda: (now := server.workers()) > before and killed not in now)
+
+
+def test_stop_answers_what_is_in_flight(start, tmp_path):
+    with start() as server, slow_request(server, tmp_path) as answer:
+        main = server.main
+        server.stop()
+        assert answer.result().json()['pid']
+    assert not main.is_running()
+
+
+def test_an_application_that_cannot_be_imported(start):
+    with (
+        pytest.raises(hosts.HostError, match='no_such_module'),
+        start('no_such_module:application'),
+    ):
+        pass
+
+
+def test_an_application_without_a_callable(host, tmp_path):
+    with pytest.raises(ValueError, match="'json' is not module:callable"):
+        host('json', tmp_path)
+
+
+def test_nothing_is_left_when_its_starter_is_killed(host, tmp_path):
+    program = (
+        'import hosts, sys, time\n'
+        f'host = hosts.find()[{host.name!r}]\n'
+        f'server = host("wsgiref.simple_server:demo_app", {str(tmp_path)!r})\n'
+        'print(server.start().process.pid, flush=True)\n'
+        'time.sleep(300)\n'
+    )
+    starter = subprocess.Popen(
+        [sys.executable, '-c', program],
+        stdout=subprocess.PIPE,
+        env={**os.environ, 'PYTHONPATH': str(hosts.FOLDER.parent)},
+    )
+    with starter:
+        main = psutil.Process(int(starter.stdout.readline()))
+        left = [main, *main.children(recursive=True)]
+        starter.kill()
+    wait_for(lambda: not any(process.is_running() for process in left))
