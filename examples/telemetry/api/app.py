@@ -92,7 +92,8 @@ class Application:
 def _answer(request):
     body.check_framing(request.environ)
     _check_path(request.environ)
-    handler, path_values = routes.match(request.environ)
+    _check_host(request)
+    handler, path_values = routes.match(request)
     if request.method not in ('GET', 'HEAD'):
         _check_accept(request)
     response = handler(request, **path_values)
@@ -112,6 +113,11 @@ def _check_path(environ):
         ) from None
 
 
+def _check_host(request):
+    if request.environ.get('HTTP_HOST') and not request.host:
+        raise exceptions.BadRequest('The Host header is not valid.')
+
+
 def _check_accept(request):
     accepted = request.accept_mimetypes
     if accepted and not accepted[render.JSON]:
@@ -125,6 +131,8 @@ def _refusal(request, error):
     match error:
         case exceptions.MethodNotAllowed():
             text = f'The method {request.method} is not allowed here.'
+        case exceptions.ClientDisconnected():
+            text = 'The request body is shorter than its Content-Length.'
         case exceptions.RequestEntityTooLarge():
             text = (
                 'The request body is larger than '

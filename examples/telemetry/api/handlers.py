@@ -137,11 +137,14 @@ def create_samples(request, meter_name):
 def show_statistics(request, meter_name):
     """Aggregates of the samples of one meter."""
     args = arguments.Arguments(
-        request, ('q', 'groupby', 'period', 'aggregate')
+        request, ('q', 'groupby', 'period', 'aggregate', 'limit')
     )
     query = simple_query.parse(args.objects('q'), simple_query.SAMPLE_FIELDS)
     selected = _aggregates(args.objects('aggregate'))
     groups = _groupby(args.many('groupby'))
+    limit = args.one('limit')
+    if limit is not None:
+        limit = _limit(limit, request.conf)
     rows = request.storage.statistics(
         _with_meter(query, meter_name),
         period=_period(args.one('period')),
@@ -149,7 +152,10 @@ def show_statistics(request, meter_name):
         aggregates=selected,
     )
     return render.response(
-        [render.statistics(row, query, groups, bool(selected)) for row in rows]
+        [
+            render.statistics(row, query, groups, bool(selected))
+            for row in rows[:limit]
+        ]
     )
 
 

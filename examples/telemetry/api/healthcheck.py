@@ -17,6 +17,7 @@ from oslo_middleware.healthcheck import pluginbase
 from werkzeug import Response, exceptions
 
 from telemetry import storage
+from telemetry.storage import errors
 
 LOG = logging.getLogger(__name__)
 
@@ -29,15 +30,22 @@ class StorageHealthcheck(pluginbase.HealthcheckBaseExtension):
         self._storage = storage.Storage(self.oslo_conf)
 
     def healthcheck(self, server_port):
+        # The answer is public: what exactly is wrong goes to the log only.
         try:
             self._storage.check()
+        except errors.SchemaMissing:
+            return _unhealthy('The database needs telemetry-dbsync')
+        except errors.StorageError as error:
+            LOG.error('The health check of the database failed: %s', error)
+            return _unhealthy('The database does not answer')
         except Exception:
-            # The answer is public: what is wrong goes to the log only.
             LOG.exception('The health check of the database failed')
-            return pluginbase.HealthcheckResult(
-                available=False, reason='The database does not answer'
-            )
+            return _unhealthy('The health check failed')
         return pluginbase.HealthcheckResult(available=True, reason='OK')
+
+
+def _unhealthy(reason):
+    return pluginbase.HealthcheckResult(available=False, reason=reason)
 
 
 def show(request):

@@ -62,8 +62,11 @@ URL_MAP = routing.Map(
     merge_slashes=False,
 )
 
+# No route depends on the host.
+_ADAPTER = URL_MAP.bind('')
 
-def match(environ):
+
+def match(request):
     """Return (handler, values from the path) for a request.
 
     One slash at the end of the path is ignored.
@@ -71,5 +74,5 @@ def match(environ):
     :raises werkzeug.exceptions.NotFound: no route has this path
     :raises werkzeug.exceptions.MethodNotAllowed: none of them this method
     """
-    adapter = URL_MAP.bind_to_environ(environ)
-    return adapter.match(adapter.path_info.removesuffix('/') or '/')
+    path = request.path.removesuffix('/') or '/'
+    return _ADAPTER.match(path, request.method)

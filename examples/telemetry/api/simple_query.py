@@ -66,7 +66,8 @@ class Condition:
     type: str
 
     def __repr__(self):
-        return f'<Query {self.field!r} {self.op} {self.value!r} {self.type}>'
+        kind = self.type or 'Unset'
+        return f'<Query {self.field!r} {self.op} {self.value!r} {kind}>'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -92,6 +92,7 @@ def test_a_body_that_ends_early(client):
     body = json.dumps([SAMPLE])
     response = _post(client, body, CONTENT_LENGTH=str(len(body) + 1))
     assert response.status_code == 400
+    assert 'shorter' in _fault(response)
     assert _stored(client) == 0
 
 

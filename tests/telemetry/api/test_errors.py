@@ -41,6 +41,9 @@ def test_without_a_schema(application):
     assert response.status_code == 503
     assert _fault(response)['faultcode'] == 'Server'
     assert 'telemetry-dbsync' in _fault(response)['faultstring']
+    response = Client(application).get('/healthcheck')
+    assert response.status_code == 503
+    assert 'telemetry-dbsync' in response.text
 
 
 def test_without_a_database(monkeypatch, tmp_path):
@@ -119,6 +122,20 @@ def test_nul_characters(client, path):
     response = client.get(path)
     assert response.status_code == 400
     assert 'NUL' in _fault(response)['faultstring']
+
+
+@pytest.mark.parametrize('host', ['<a>', 'a b'])
+def test_a_host_that_is_not_one(client, host):
+    response = client.get('/', environ_overrides={'HTTP_HOST': host})
+    assert response.status_code == 400
+    assert 'Host' in _fault(response)['faultstring']
+
+
+def test_an_upgrade_that_is_not_taken(client):
+    response = client.get(
+        '/', headers={'Connection': 'upgrade', 'Upgrade': 'websocket'}
+    )
+    assert response.status_code == 200
 
 
 def test_many_arguments(client):
