@@ -234,17 +234,18 @@ def figures():
 
     The use of the processors is the mean since the call before.
     """
-    yield from _processors()
-    yield from _memory()
-    yield from _disks()
-    yield from _interfaces()
-
-
-def _processors():
+    # The same for all of the machine's own meters: they share a resource.
     metadata = {
         'cpu_number': str(psutil.cpu_count()),
         'architecture': platform.machine(),
     }
+    yield from _processors(metadata)
+    yield from _memory(metadata)
+    yield from _disks()
+    yield from _interfaces()
+
+
+def _processors(metadata):
     yield Figure(
         'hardware.cpu.util', 'gauge', '%', psutil.cpu_percent(), metadata
     )
@@ -253,7 +254,7 @@ def _processors():
         yield Figure(meter, 'gauge', 'process', load, metadata)
 
 
-def _memory():
+def _memory(metadata):
     memory = psutil.virtual_memory()
     swap = psutil.swap_memory()
     for name, size in {
@@ -265,7 +266,7 @@ def _memory():
         'swap.avail': swap.free,
     }.items():
         meter = f'hardware.memory.{name}'
-        yield Figure(meter, 'gauge', 'KB', size / 1024, {})
+        yield Figure(meter, 'gauge', 'KB', size / 1024, metadata)
 
 
 def _disks():

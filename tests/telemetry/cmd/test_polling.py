@@ -139,6 +139,13 @@ def test_one_round_holds_the_figures_of_this_machine(api, poll, busy):
         part = metadata['device'].removeprefix('/dev/')
         assert disk['resource_id'] == f'machine.{part}'
 
+    (own,) = {
+        tuple(s['metadata'].items())
+        for s in found
+        if s['resource_id'] == 'machine'
+    }
+    assert ('cpu_number', str(psutil.cpu_count())) in own
+
     (timestamp,) = {s['timestamp'] for s in found}
     timestamp = datetime.datetime.fromisoformat(timestamp)
     ended = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
