@@ -57,8 +57,8 @@ def test_systemd_refuses_a_wrong_unit(tmp_path):
     assert 'KillMood' in verify(wrong, tmp_path / 'root').stderr
 
 
-@pytest.mark.parametrize('name', ['uwsgi', 'uwsgi-debian'])
-def test_uwsgi_tells_systemd_when_it_has_started(name, tmp_path):
+@pytest.mark.parametrize('name', ['gunicorn', 'uwsgi', 'uwsgi-debian'])
+def test_tells_systemd_when_it_has_started(name, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.settimeout(60)
         systemd.bind(str(tmp_path / 'notify'))

@@ -47,10 +47,13 @@ class UWSGI(driver.Host):
     def is_ready(self):
         # One worker that answers is not enough: uWSGI 2.0 does not act on
         # signals that come while another one still imports the application.
-        loaded = re.findall(
-            r'^WSGI app 0 .* pid: (\d+)', self.log_text(), re.M
+        log = self.log_text()
+        loaded = re.findall(r'^WSGI app 0 .* pid: (\d+)', log, re.M)
+        return (
+            '(master-start)' in log  # after this all workers are there
+            and self.workers() <= set(map(int, loaded))
+            and super().is_ready()
         )
-        return self.workers() <= set(map(int, loaded)) and super().is_ready()
 
     def request_reload(self):
         (self.root / 'run' / 'control').write_text('c')

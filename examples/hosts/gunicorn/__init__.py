@@ -1,0 +1,36 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""gunicorn with threads: the simplest WSGI host to set up."""
+
+import signal
+
+from hosts import driver
+
+
+class Gunicorn(driver.Host):
+    """gunicorn from PyPI, in the virtual environment of the application."""
+
+    name = 'gunicorn'
+    samples = ('gunicorn.conf.py', 'telemetry-api.service')
+
+    def command(self):
+        # The command line comes after the file and replaces its values.
+        return [
+            driver.executable('gunicorn', 'gunicorn from PyPI'),
+            f'--config={self.folder / "gunicorn.conf.py"}',
+            f'--bind={self.host_and_port}',
+            self.application,
+        ]
+
+    def request_reload(self):
+        self.process.send_signal(signal.SIGHUP)
