@@ -138,7 +138,7 @@ EXPIRER_OPTS = [
         'batch_size',
         default=1000,
         min=1,
-        max=100000,
+        max=10000,
         help='How many rows telemetry-expirer removes in one transaction. '
         'Other writers get their turn between two of them.',
     ),

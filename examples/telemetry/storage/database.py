@@ -217,15 +217,15 @@ def _url(text):
     try:
         url = sa.make_url(text)
         url.get_dialect().import_dbapi()
+    except (sa.exc.NoSuchModuleError, ImportError) as error:
+        raise errors.StorageUnavailable(
+            f'[database] connection needs a driver: {error}'
+        ) from None
     except sa.exc.ArgumentError:
         # Not shown: the text may hold a password.
         raise errors.StorageUnavailable(
             '[database] connection is not a database URL such as '
             'sqlite:////var/lib/telemetry/telemetry.sqlite'
-        ) from None
-    except (sa.exc.NoSuchModuleError, ImportError) as error:
-        raise errors.StorageUnavailable(
-            f'[database] connection needs a driver: {error}'
         ) from None
     return url
 

@@ -153,6 +153,8 @@ def column(field):
     try:
         return COLUMNS[field]
     except KeyError:
+        if field.startswith(METADATA_PREFIX):
+            raise errors.FilterError(field, 'cannot be ordered by') from None
         raise errors.FilterError(
             field,
             'unknown field; use one of '

@@ -15,7 +15,7 @@ import json
 
 import sqlalchemy as sa
 
-from telemetry.storage import base, filters
+from telemetry.storage import base, errors, filters
 from telemetry.storage.schema import document, meter, sample, series
 
 _DIRECTIONS = {'asc': sa.asc, 'desc': sa.desc}
@@ -106,8 +106,12 @@ def _has_samples(tree, of_samples):
 def samples(connection, tree=None, orderby=(), limit=None):
     """Return samples; see Storage.samples."""
     order = []
-    direction = sa.desc
+    direction = sa.asc
     for field, how in orderby:
+        if how not in _DIRECTIONS:
+            raise errors.FilterError(
+                field, f'unknown order {how!r}; use asc or desc'
+            )
         direction = _DIRECTIONS[how]
         column = filters.column(field)
         if column.nullable:
@@ -139,7 +143,6 @@ def _sample_query():
         sample.c.timestamp,
         sample.c.recorded_at,
         sample.c.document_id,
-        document.c.body,
         meter.c.name,
         series.c.counter_type,
         series.c.counter_unit,
@@ -147,9 +150,14 @@ def _sample_query():
         series.c.project_id,
         series.c.user_id,
         series.c.source,
-    ).select_from(
-        SAMPLES.join(document, document.c.id == sample.c.document_id)
-    )
+        # Not a join, so that no plan starts from the documents and no sort
+        # carries them along.
+        sa.select(document.c.body)
+        .where(document.c.id == sample.c.document_id)
+        .correlate(sample)
+        .scalar_subquery()
+        .label('body'),
+    ).select_from(SAMPLES)
 
 
 def _to_samples(rows):

@@ -33,6 +33,10 @@ _FUNCTIONS = {
 
 def statistics(connection, tree, period, groupby, aggregates):
     """Return statistics; see Storage.statistics."""
+    if period is not None and period < 0:
+        raise errors.FilterError(
+            'period', f'{period} is not a number of seconds'
+        )
     lower, upper = filters.time_bounds(tree)
     tables = lists.SAMPLES
     conditions = lists.sample_conditions(tree)
@@ -175,8 +179,10 @@ def _value(row, columns):
 
 
 def _order(row):
-    """By time, then by group; groups without a value come first."""
-    return row.period_start, [
-        (value is not None, type(value).__name__, value)
-        for value in (row.groupby or {}).values()
-    ]
+    """By time, then by group: no value, booleans, numbers, text."""
+    keys = []
+    for value in (row.groupby or {}).values():
+        kinds = (bool, int | float, str)
+        fits = [isinstance(value, kind) for kind in kinds]
+        keys.append((fits.index(True) if any(fits) else -1, value))
+    return row.period_start, keys
