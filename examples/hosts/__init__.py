@@ -47,6 +47,10 @@ def find():
     for folder in FOLDER.glob('*/__init__.py'):
         module = importlib.import_module(f'hosts.{folder.parent.name}')
         for value in vars(module).values():
-            if inspect.isclass(value) and value.__module__ == module.__name__:
+            if (
+                inspect.isclass(value)
+                and value.__module__ == module.__name__
+                and value.name
+            ):
                 found[value.name] = value
     return dict(sorted(found.items()))

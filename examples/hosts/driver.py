@@ -58,6 +58,10 @@ class Host:
     name = None
     #: The names of files beside the driver that a reader copies.
     samples = ()
+    #: The scheme of the URL.
+    scheme = 'http'
+    #: The certificate that an https URL is checked with, as a path.
+    certificate = None
     #: The signal that stops the host once requests in flight are answered.
     stop_signal = signal.SIGTERM
     #: Behaviours the host cannot have: name to reason and what to do instead.
@@ -102,6 +106,10 @@ class Host:
         """
         return self.get('/').status_code < 500
 
+    def processes(self):
+        """Give all processes of the host, as :class:`psutil.Process`."""
+        return [self.main, *self.main.children(recursive=True)]
+
     def workers(self):
         """Give the ids of the processes that run the application."""
         return {child.pid for child in self.main.children()}
@@ -122,7 +130,7 @@ class Host:
     @property
     def base_url(self):
         """The URL of the application, without a slash at the end."""
-        return f'http://{self.host_and_port}'
+        return f'{self.scheme}://{self.host_and_port}'
 
     @property
     def main(self):
@@ -132,17 +140,28 @@ class Host:
     @property
     def logs(self):
         """The log files written so far, in the order of their names."""
-        return sorted(self.root.glob('log/*.log'))
+        return sorted(self.root.rglob('*.log'))
 
     def log_text(self):
         """Give the text of all log files."""
         return ''.join(log.read_text(errors='replace') for log in self.logs)
 
+    def session(self):
+        """Give an HTTP client that trusts the host and ignores proxies."""
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = self.certificate or True
+        return session
+
     def get(self, path, headers=None):
         """GET a path of the application on a connection of its own."""
-        return requests.get(
-            self.base_url + path, headers=headers, timeout=self.patience
-        )
+        with self.session() as session:
+            return session.get(
+                self.base_url + path, headers=headers, timeout=self.patience
+            )
+
+    def prepare(self):
+        """Make what the host needs before it starts."""
 
     def start(self):
         """Start the host and wait until it serves the application.
@@ -153,6 +172,7 @@ class Host:
             folder.mkdir(parents=True, exist_ok=True)
             if os.geteuid() == 0:
                 shutil.chown(folder, UNPRIVILEGED)
+        self.prepare()
         with (self.root / 'log' / 'main.log').open('ab') as log:
             self.process = subprocess.Popen(
                 [*tied_and_unprivileged(), *map(str, self.command())],
@@ -245,6 +265,46 @@ class Host:
 
     def __exit__(self, *exc_info):
         self.stop()
+
+
+class Proxied(Host):
+    """A host of two servers: a proxy that speaks HTTP, and one behind it."""
+
+    #: The class of the server behind the proxy.
+    behind = None
+
+    def __init__(self, application, root, **options):
+        super().__init__(application, root, **options)
+        self.backend = self.behind(
+            application, self.root / 'behind', **options
+        )
+
+    def processes(self):
+        return super().processes() + self.backend.processes()
+
+    def workers(self):
+        return self.backend.workers()
+
+    def request_reload(self):
+        self.backend.request_reload()
+
+    def is_ready(self):
+        return self.backend.is_serving() and super().is_ready()
+
+    def start(self):
+        self.backend.start()
+        try:
+            return super().start()
+        except BaseException:
+            self.backend.stop()
+            raise
+
+    def stop(self):
+        # The proxy goes first: it still has an answer to wait for.
+        try:
+            super().stop()
+        finally:
+            self.backend.stop()
 
 
 def free_port(address):

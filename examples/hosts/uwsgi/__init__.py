@@ -24,11 +24,14 @@ class UWSGI(driver.Host):
     name = 'uwsgi'
     samples = ('telemetry-api.ini', 'telemetry-api.service')
 
+    language = 'http'
+
     def command(self):
         # The first value of a placeholder wins: what is set before --ini
         # replaces the default in the sample.
         values = {
-            'address': self.host_and_port,
+            'address': self.listen_address(),
+            'language': self.language,
             'application': self.application,
             'python-home': self.python_home(),
             'run-directory': self.root / 'run',
@@ -38,6 +41,9 @@ class UWSGI(driver.Host):
             command += ['--set-placeholder', f'{name}={value}']
         return [*command, '--ini', self.folder / 'telemetry-api.ini']
 
+    def listen_address(self):
+        return self.host_and_port
+
     def program(self):
         return driver.executable('pyuwsgi', 'pyuwsgi from PyPI')
 
@@ -45,6 +51,9 @@ class UWSGI(driver.Host):
         return sys.prefix
 
     def is_ready(self):
+        return self.has_loaded() and super().is_ready()
+
+    def has_loaded(self):
         # One worker that answers is not enough: uWSGI 2.0 does not act on
         # signals that come while another one still imports the application.
         log = self.log_text()
@@ -52,7 +61,6 @@ class UWSGI(driver.Host):
         return (
             '(master-start)' in log  # after this all workers are there
             and self.workers() <= set(map(int, loaded))
-            and super().is_ready()
         )
 
     def request_reload(self):
@@ -70,3 +78,16 @@ class DebianUWSGI(UWSGI):
 
     def python_home(self):
         return driver.distribution_venv(self.root / 'venv')
+
+
+class BehindProxy(UWSGI):
+    """The part of a host that a proxy talks to, over a socket of its own."""
+
+    name = None
+    language = 'uwsgi'
+
+    def listen_address(self):
+        return self.root / 'run' / 'uwsgi.sock'
+
+    def is_ready(self):
+        return self.has_loaded()
