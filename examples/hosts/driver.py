@@ -217,8 +217,9 @@ class Host:
         self.request_reload()
         self.wait(
             'did not replace its workers',
+            # Some hosts replace a worker when its next request comes.
             lambda: (
-                (new := self.workers()) and not new & old and self.is_serving()
+                self.is_serving() and (new := self.workers()) and not new & old
             ),
         )
 

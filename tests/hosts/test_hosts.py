@@ -137,7 +137,13 @@ def test_replaces_a_killed_worker(server):
     assert server.main.pid not in before
     killed = before.pop()
     os.kill(killed, 9)
-    wait_for(lambda: (now := server.workers()) > before and killed not in now)
+    wait_for(
+        lambda: (
+            (now := server.workers()) > before
+            and killed not in now
+            and server.is_serving()
+        )
+    )
 
 
 def test_stop_answers_what_is_in_flight(start, tmp_path):
