@@ -257,9 +257,12 @@ class Host:
             time.sleep(0.05)
 
     def error(self, what):
-        """Make the error that says what happened, with the log's end."""
-        tail = '\n'.join(self.log_text().splitlines()[-30:])
-        return HostError(f'{self.name} {what}. The end of its log:\n{tail}')
+        """Make the error that says what happened, with the logs' ends."""
+        message = [f'{self.name} {what}.']
+        for log in self.logs:
+            lines = log.read_text(errors='replace').splitlines()
+            message += [f'The end of {log.name}:', *lines[-30:]]
+        return HostError('\n'.join(message))
 
     def __enter__(self):
         return self.start()

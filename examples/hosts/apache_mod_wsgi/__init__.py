@@ -13,6 +13,7 @@
 """Apache with mod_wsgi in daemon mode, both from the distribution."""
 
 import pathlib
+import re
 import shutil
 import signal
 
@@ -26,6 +27,7 @@ ServerRoot {root}
 ServerName localhost
 PidFile {root}/run/apache2.pid
 ErrorLog {root}/log/error.log
+LogLevel wsgi:info
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule wsgi_module {modules}/mod_wsgi.so
@@ -87,21 +89,24 @@ class ApacheModWSGI(driver.Host):
         ]
 
     def is_ready(self):
-        if 'Failed to exec Python script file' in self.log_text():
+        # Apache goes on without an application: the log is what tells.
+        if re.search(r'Failed to exec .*\n(.*\n)*.*Error: ', self.log_text()):
             raise self.error('cannot import the application')
-        return super().is_ready()
+        sample = (self.folder / 'telemetry-api.conf').read_text()
+        processes = int(re.search(r'processes=(\d+)', sample)[1])
+        loaded = self.workers() & self.logged('Loading Python script file')
+        return len(loaded) == processes and super().is_ready()
 
     def workers(self):
-        # What display-name sets, cut to the length of /usr/sbin/apache2.
-        commands = {
-            child.pid: child.as_dict(['cmdline'])['cmdline'] or ['']
-            for child in self.main.children()
-        }
-        return {
-            pid
-            for pid, command in commands.items()
-            if command[0].startswith('(wsgi:')
-        }
+        children = {child.pid for child in self.main.children()}
+        return children & self.logged('Starting process')
+
+    def logged(self, message):
+        """Give the ids of processes for which mod_wsgi logged a message."""
+        found = re.findall(
+            rf'mod_wsgi \(pid=(\d+)[^)]*\): {message}', self.log_text()
+        )
+        return set(map(int, found))
 
     def request_reload(self):
         self.script.touch()
