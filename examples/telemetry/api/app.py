@@ -64,6 +64,7 @@ class Application:
         except (
             storage_errors.FilterError,
             storage_errors.SampleError,
+            storage_errors.TooManyRows,
         ) as error:
             return _refusal(request, exceptions.BadRequest(str(error)))
         except storage_errors.SchemaMissing:

@@ -150,6 +150,7 @@ def show_statistics(request, meter_name):
         period=_period(args.one('period')),
         groupby=tuple(groups.values()),
         aggregates=selected,
+        limit=request.conf.api.max_limit,
     )
     return render.response(
         [

@@ -104,6 +104,7 @@ class Storage:
         period=None,
         groupby=(),
         aggregates=(),
+        limit=None,
     ):
         """Return statistics of wanted samples, a list of base.Statistics.
 
@@ -111,15 +112,17 @@ class Storage:
             those without samples are left out. The first one starts at the
             lower bound that the filter sets on the timestamp, otherwise
             at the first sample. Without a period there is one row, whose
-            period_start and period_end are the bounds in the filter, if
-            any, otherwise the timestamps of the first and last sample.
+            period_start and period_end are the timestamps of the first and
+            last sample.
         :param groupby: fields; each row has the samples of one period with
             the same value in each. Of user_id, resource_id, project_id,
             source and metadata.KEY.
         :param aggregates: base.Aggregate; avg, sum, min, max and count if
             there are none
+        :param limit: how many rows there may be
         :return: rows in the order of time, then of the group's values;
             none at all if there are no samples
+        :raises errors.TooManyRows: there are more than ``limit``
         """
         with self._database.read() as connection:
             return statistics.statistics(
@@ -128,6 +131,7 @@ class Storage:
                 period,
                 groupby,
                 aggregates or STANDARD_AGGREGATES,
+                limit,
             )
 
     def expire(self, older_than, batch=1000):

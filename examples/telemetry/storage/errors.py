@@ -40,6 +40,10 @@ class FilterError(StorageError):
         self.why = why
 
 
+class TooManyRows(StorageError):  # noqa: N818
+    """An answer would have more rows than the caller can take."""
+
+
 class SampleError(StorageError):
     """A sample cannot be stored as it is; nothing of its batch was stored.
 

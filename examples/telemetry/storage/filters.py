@@ -97,20 +97,20 @@ def equals(terms, field):
     return None
 
 
-def time_bounds(tree):
-    """Return the lowest and highest timestamp that a filter asks for.
+def lower_time_bound(tree):
+    """Return the earliest timestamp that a filter asks for.
 
-    Either is None if the filter has no such bound among the terms that
-    must all hold.
+    It is None if the filter has no such bound among the terms that must all
+    hold.
     """
-    lower, upper = [], []
-    for term in top_terms(tree):
-        if isinstance(term, base.Compare) and term.field == 'timestamp':
-            if term.op in ('=', '>', '>='):
-                lower.append(_moment(term.field, term.value))
-            if term.op in ('=', '<', '<='):
-                upper.append(_moment(term.field, term.value))
-    return max(lower, default=None), min(upper, default=None)
+    lower = [
+        _moment(term.field, term.value)
+        for term in top_terms(tree)
+        if isinstance(term, base.Compare)
+        and term.field == 'timestamp'
+        and term.op in ('=', '>', '>=')
+    ]
+    return max(lower, default=None)
 
 
 def condition(tree):

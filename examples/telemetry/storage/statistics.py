@@ -31,13 +31,13 @@ _FUNCTIONS = {
 }
 
 
-def statistics(connection, tree, period, groupby, aggregates):
+def statistics(connection, tree, period, groupby, aggregates, limit):
     """Return statistics; see Storage.statistics."""
     if period is not None and period < 0:
         raise errors.FilterError(
             'period', f'{period} is not a number of seconds'
         )
-    lower, upper = filters.time_bounds(tree)
+    lower = filters.lower_time_bound(tree)
     tables = lists.SAMPLES
     conditions = lists.sample_conditions(tree)
     groups = {}
@@ -74,9 +74,15 @@ def statistics(connection, tree, period, groupby, aggregates):
         # By name, since a repeated expression has parameters of its own,
         # which PostgreSQL does not take for the same expression.
         .group_by(*(key.name for key in keys))
+        .limit(None if limit is None else limit + 1)
     )
     # Without groups there is always one row, even for no samples.
     rows = [row for row in connection.execute(query) if row.samples]
+    if limit is not None and len(rows) > limit:
+        raise errors.TooManyRows(
+            f'The statistics have more than {limit} rows. Ask for a longer '
+            'period, fewer groups or less time.'
+        )
     first = min((row.first for row in rows), default=None)
     found = []
     for row in rows:
@@ -84,7 +90,7 @@ def statistics(connection, tree, period, groupby, aggregates):
             start = (lower or first) + row.bucket * schema.MICROSECOND
             end = start + datetime.timedelta(seconds=period)
         else:
-            start, end = lower or row.first, upper or row.last
+            start, end = row.first, row.last
         found.append(
             base.Statistics(
                 unit=row.unit,

@@ -293,3 +293,24 @@ def _encoded(pairs):
 def _arguments(query_string):
     environ = EnvironBuilder(query_string=query_string).get_environ()
     return arguments.Arguments(Request(environ), ('q', 'aggregate'))
+
+
+def test_more_statistics_than_one_answer_may_hold(conf, client):
+    conf.set_override('max_limit', 2, 'api')
+    samples = [
+        {
+            'counter_name': 'm',
+            'counter_type': 'gauge',
+            'counter_unit': 'u',
+            'counter_volume': 1,
+            'resource_id': 'r',
+            'timestamp': f'2024-05-01T10:00:0{second}',
+        }
+        for second in range(3)
+    ]
+    assert client.post('/v2/meters/m', json=samples).status_code == 201
+    path = '/v2/meters/m/statistics'
+    assert len(client.get(f'{path}?period=2').json) == 2
+    response = client.get(f'{path}?period=1')
+    assert response.status_code == 400
+    assert 'more than 2 rows' in response.json['error_message']['faultstring']

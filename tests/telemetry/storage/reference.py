@@ -101,12 +101,11 @@ def stable_reverse(found, field):
     return [sample for group in reversed(groups.values()) for sample in group]
 
 
-def statistics(stored, tree, bounds, period, groupby, aggregates):
+def statistics(stored, tree, lower, period, groupby, aggregates):
     """Return what Storage.statistics should.
 
-    ``bounds`` are the lowest and highest timestamp that the filter asks for.
+    ``lower`` is the earliest timestamp that the filter asks for, or None.
     """
-    lower, upper = bounds
     found = [sample for sample in stored if matches(tree, sample)]
     if not found:
         return []
@@ -129,8 +128,7 @@ def statistics(stored, tree, bounds, period, groupby, aggregates):
             period_start = start + number * datetime.timedelta(seconds=period)
             period_end = period_start + datetime.timedelta(seconds=period)
         else:
-            period_start = lower or min(times)
-            period_end = upper or max(times)
+            period_start, period_end = min(times), max(times)
         result.append(
             base.Statistics(
                 unit=max(sample.counter_unit for sample in members),

@@ -250,7 +250,7 @@ def test_statistics(filled, stored, tree, lower, upper, period, groupby):
     tree = base.And(tuple(terms))
     found = filled(stored).statistics(tree, period, groupby, AGGREGATES)
     wanted = reference.statistics(
-        stored, tree, (lower, upper), period, groupby, AGGREGATES
+        stored, tree, lower, period, groupby, AGGREGATES
     )
     for row in wanted:
         row.values = pytest.approx(row.values, rel=1e-9, abs=1e-9)

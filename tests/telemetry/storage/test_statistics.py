@@ -12,7 +12,7 @@
 """Statistics: one statement, exact periods, sound numbers."""
 
 import pytest
-from telemetry.storage import base
+from telemetry.storage import base, errors
 
 from tests.telemetry.storage.samples import all_of, at, sample, where
 
@@ -67,7 +67,7 @@ def test_the_last_microsecond_belongs_to_its_period(storage):
     assert rows[0].duration == pytest.approx(3600 - microsecond)
 
 
-def test_without_period_the_bounds_are_those_asked_for(storage):
+def test_without_period_the_bounds_are_the_first_and_last_sample(storage):
     storage.add_samples([sample(timestamp=at(10)), sample(timestamp=at(40))])
     (row,) = storage.statistics(
         all_of(
@@ -78,16 +78,21 @@ def test_without_period_the_bounds_are_those_asked_for(storage):
     )
     assert (row.period, row.period_start, row.period_end) == (
         0,
-        at(5),
-        at(100),
+        at(10),
+        at(40),
     )
     assert (row.duration, row.duration_start, row.duration_end) == (
         30.0,
         at(10),
         at(40),
     )
-    (row,) = storage.statistics()
-    assert (row.period_start, row.period_end) == (at(10), at(40))
+
+
+def test_more_rows_than_the_limit_are_refused(storage):
+    storage.add_samples([sample(timestamp=at(60 * n)) for n in range(3)])
+    assert len(storage.statistics(period=60, limit=3)) == 3
+    with pytest.raises(errors.TooManyRows, match='more than 2 rows'):
+        storage.statistics(period=60, limit=2)
 
 
 @pytest.mark.parametrize('period', [None, 60])
