@@ -205,7 +205,7 @@ class Host:
             raise self.error(f'ended with status {self.process.returncode}')
         try:
             return self.is_ready()
-        except requests.RequestException:
+        except (requests.RequestException, psutil.NoSuchProcess):
             return False
 
     def reload(self):

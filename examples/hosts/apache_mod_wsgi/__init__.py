@@ -17,6 +17,8 @@ import re
 import shutil
 import signal
 
+import psutil
+
 from hosts import driver
 
 MODULES = pathlib.Path('/usr/lib/apache2/modules')
@@ -94,19 +96,21 @@ class ApacheModWSGI(driver.Host):
             raise self.error('cannot import the application')
         sample = (self.folder / 'telemetry-api.conf').read_text()
         processes = int(re.search(r'processes=(\d+)', sample)[1])
-        loaded = self.workers() & self.logged('Loading Python script file')
-        return len(loaded) == processes and super().is_ready()
+        # A process makes its threads once it has imported the application.
+        # It would not notice a change of the script before that.
+        imported = [
+            pid
+            for pid in self.workers()
+            if psutil.Process(pid).num_threads() > 1
+        ]
+        return len(imported) == processes and super().is_ready()
 
     def workers(self):
         children = {child.pid for child in self.main.children()}
-        return children & self.logged('Starting process')
-
-    def logged(self, message):
-        """Give the ids of processes for which mod_wsgi logged a message."""
-        found = re.findall(
-            rf'mod_wsgi \(pid=(\d+)[^)]*\): {message}', self.log_text()
+        daemons = re.findall(
+            r'mod_wsgi \(pid=(\d+)\): Starting process', self.log_text()
         )
-        return set(map(int, found))
+        return children & set(map(int, daemons))
 
     def request_reload(self):
         self.script.touch()
