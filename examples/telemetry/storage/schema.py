@@ -35,12 +35,14 @@ NAME_LENGTH = 255
 EPOCH = datetime.datetime(1970, 1, 1)
 MICROSECOND = datetime.timedelta(microseconds=1)
 
-# Names differ by case and sort by code point on every database.
+# Names differ by case, accent and trailing space, and sort by code point, on
+# every database.
+MARIADB_COLLATION = 'utf8mb4_nopad_bin'
 Name = (
     sa.String(NAME_LENGTH)
     .with_variant(sa.String(NAME_LENGTH, collation='C'), 'postgresql')
     .with_variant(
-        mysql.VARCHAR(NAME_LENGTH, collation='utf8mb4_bin'),
+        mysql.VARCHAR(NAME_LENGTH, collation=MARIADB_COLLATION),
         'mysql',
         'mariadb',
     )
@@ -52,7 +54,7 @@ LongText = (
     sa.Text()
     .with_variant(sa.Text(collation='C'), 'postgresql')
     .with_variant(
-        mysql.MEDIUMTEXT(collation='utf8mb4_bin'), 'mysql', 'mariadb'
+        mysql.MEDIUMTEXT(collation=MARIADB_COLLATION), 'mysql', 'mariadb'
     )
 )
 # SQLite numbers rows by itself only in a column of type INTEGER.

@@ -78,6 +78,7 @@ def statistics(connection, tree, period, groupby, aggregates, limit):
     )
     # Without groups there is always one row, even for no samples.
     rows = [row for row in connection.execute(query) if row.samples]
+    rows.sort(key=lambda row: _order(row, groups))
     if limit is not None and len(rows) > limit:
         raise errors.TooManyRows(
             f'The statistics have more than {limit} rows. Ask for a longer '
@@ -111,7 +112,7 @@ def statistics(connection, tree, period, groupby, aggregates, limit):
                 or None,
             )
         )
-    return sorted(found, key=_order)
+    return found
 
 
 def _bucket(conditions, lower, period):
@@ -184,11 +185,14 @@ def _value(row, columns):
     return value
 
 
-def _order(row):
+def _order(row, groups):
     """By time, then by group: no value, booleans, numbers, text."""
-    keys = []
-    for value in (row.groupby or {}).values():
-        kinds = (bool, int | float, str)
-        fits = [isinstance(value, kind) for kind in kinds]
-        keys.append((fits.index(True) if any(fits) else -1, value))
-    return row.period_start, keys
+    kinds = (type(None), bool, int | float, str)
+    values = [_value(row, columns) for columns in groups.values()]
+    return getattr(row, 'bucket', 0), [
+        (
+            next(i for i, kind in enumerate(kinds) if isinstance(value, kind)),
+            value,
+        )
+        for value in values
+    ]

@@ -136,3 +136,14 @@ def test_groups_come_in_order_within_each_period(storage):
         for user in (None, 'Ann', 'bob')
         for project in ('x', 'y')
     ]
+
+
+def test_groups_come_in_order_whichever_was_first(storage):
+    storage.add_samples(
+        [
+            sample(timestamp=at(second), user_id=user)
+            for second, user in [(1, 'b'), (2, 'a'), (3, None)]
+        ]
+    )
+    rows = storage.statistics(groupby=['user_id'])
+    assert [row.groupby['user_id'] for row in rows] == [None, 'a', 'b']
