@@ -56,9 +56,15 @@ def _digest(environ, query):
     return {'length': len(body), 'sha256': hashlib.sha256(body).hexdigest()}
 
 
+def _large(environ, query):
+    """Give an answer that no socket takes at once."""
+    return 'x' * 5_000_000
+
+
 ANSWERS = {
     '': _process,
     'environ': _environ,
     'sleep': _sleep,
     'digest': _digest,
+    'large': _large,
 }

@@ -50,6 +50,14 @@ class ApacheModWSGI(driver.Host):
     name = 'apache-mod-wsgi'
     samples = ('telemetry-api.conf', 'telemetry-api.wsgi')
     stop_signal = signal.SIGWINCH
+    cannot = {
+        'chunked': 'mod_wsgi refuses chunks with 411, unless '
+        'WSGIChunkedRequest says On and the application reads the body to '
+        'its end.',
+        'refuses-to-start': 'Apache starts, and answers each request with '
+        '500. The log says "Failed to exec Python script file". Ask for a '
+        'page after each start.',
+    }
 
     def prepare(self):
         if self.application == 'telemetry.wsgi:application':

@@ -22,6 +22,12 @@ class Gunicorn(driver.Host):
 
     name = 'gunicorn'
     samples = ('gunicorn.conf.py', 'telemetry-api.service')
+    cannot = {
+        'proxy-header': 'A Proxy header reaches the application as '
+        'HTTP_PROXY in its WSGI environment. This does no harm: it is not an '
+        'environment variable of the process, which is where clients look '
+        'for a proxy.',
+    }
 
     def command(self):
         # The command line comes after the file and replaces its values.

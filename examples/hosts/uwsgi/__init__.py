@@ -25,6 +25,22 @@ class UWSGI(driver.Host):
     samples = ('telemetry-api.ini', 'telemetry-api.service')
 
     language = 'http'
+    cannot = {
+        'chunked': 'uWSGI does not decode chunks. The telemetry API refuses '
+        'such a request with 411; an application that does not would lose '
+        'the body. Put nginx in front, or let clients send the length.',
+        'proxy-header': 'A Proxy header reaches the application as '
+        'HTTP_PROXY in its WSGI environment. This does no harm: it is not an '
+        'environment variable of the process, which is where clients look '
+        'for a proxy.',
+        'underscores': 'uWSGI takes X_User_Id for X-User-Id. Where identity '
+        'comes in headers, put nginx or Apache in front: they drop such '
+        'names.',
+        'expect': 'uWSGI sends no interim answer on this socket. Clients '
+        'send the body after a second or so. Put nginx in front.',
+        'keep-alive': 'This socket serves one request on each connection, '
+        'and says so. Put nginx in front.',
+    }
 
     def command(self):
         # The first value of a placeholder wins: what is set before --ini

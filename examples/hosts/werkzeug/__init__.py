@@ -20,6 +20,14 @@ class Werkzeug(driver.Host):
 
     name = 'werkzeug'
     cannot = {
+        'proxy-header': 'A Proxy header reaches the application as '
+        'HTTP_PROXY in its WSGI environment. This does no harm: it is not an '
+        'environment variable of the process, which is where clients look '
+        'for a proxy.',
+        'version-hidden': 'The Server header tells the versions of Werkzeug '
+        'and Python. In production take a WSGI host.',
+        'keep-alive': 'The development server serves one request on each '
+        'connection. In production take a WSGI host.',
         'reload': 'There is one process, and none to take over from it. It '
         'starts again on a changed source file with --reload. In production '
         'take a WSGI host.',

@@ -1,0 +1,253 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How hosts treat requests at the edge: the lines of the support matrix."""
+
+import json
+import re
+import socket
+import ssl
+import struct
+
+import psutil
+import pytest
+import requests
+
+SAMPLE = {
+    'counter_name': 'edge',
+    'counter_type': 'gauge',
+    'counter_unit': 'request',
+    'counter_volume': 1,
+    'resource_id': 'node/1',
+    'resource_metadata': {},
+}
+
+
+def connect(server):
+    """Open a connection on which a test writes HTTP by itself."""
+    plain = socket.create_connection((server.address, server.port), 60)
+    if server.scheme == 'http':
+        return plain
+    context = ssl.create_default_context(cafile=server.certificate)
+    return context.wrap_socket(plain, server_hostname=server.address)
+
+
+def request(server, method, path, *headers):
+    """Give the head of a request as it goes over the wire."""
+    lines = [
+        f'{method} {path} HTTP/1.1',
+        f'Host: {server.host_and_port}',
+        *headers,
+    ]
+    return '\r\n'.join([*lines, '', '']).encode()
+
+
+def read_answer(connection):
+    """Give the status and the body; 100 Continue is an answer of its own."""
+    answer = connection.makefile('rb')
+    line = answer.readline()
+    assert line, 'the connection was closed without an answer'
+    headers = requests.structures.CaseInsensitiveDict()
+    while (header := answer.readline()) not in (b'\r\n', b''):
+        name, _, value = header.decode().partition(':')
+        headers[name] = value.strip()
+    body = answer.read(int(headers.get('Content-Length', 0)))
+    return int(line.split()[1]), body
+
+
+def stored(telemetry, meter):
+    return len(telemetry.get(f'/v2/meters/{meter}').json())
+
+
+def chunks():
+    body = json.dumps([{**SAMPLE, 'counter_name': 'chunked'}]).encode()
+    yield body[:30]
+    yield body[30:]
+
+
+def post_chunked(telemetry):
+    with telemetry.session() as session:
+        answer = session.post(
+            f'{telemetry.base_url}/v2/meters/chunked',
+            data=chunks(),
+            headers={'Content-Type': 'application/json'},
+            timeout=60,
+        )
+    return answer.status_code
+
+
+def test_chunked_samples_are_not_lost(telemetry):
+    before = stored(telemetry, 'chunked')
+    status = post_chunked(telemetry)
+    assert status in (201, 411)
+    assert stored(telemetry, 'chunked') == before + (status == 201)
+
+
+@pytest.mark.behaviour('chunked')
+def test_stores_chunked_samples(telemetry):
+    """Stores samples that come in chunks."""
+    assert post_chunked(telemetry) == 201
+
+
+@pytest.mark.behaviour('two-lengths')
+def test_refuses_two_lengths(telemetry):
+    """Refuses a request that gives its length in two ways."""
+    body = json.dumps([{**SAMPLE, 'counter_name': 'two'}]).encode()
+    with connect(telemetry) as connection:
+        connection.sendall(
+            request(
+                telemetry,
+                'POST',
+                '/v2/meters/two',
+                'Content-Type: application/json',
+                f'Content-Length: {len(body)}',
+                'Transfer-Encoding: chunked',
+            )
+            + b'%x\r\n%s\r\n0\r\n\r\n' % (len(body), body)
+        )
+        status, _ = read_answer(connection)
+    assert 400 <= status < 500
+    assert stored(telemetry, 'two') == 0
+
+
+@pytest.mark.behaviour('big-token')
+def test_takes_a_token_of_32_kilobytes(server):
+    """Takes a header of 32 kB, such as a large token."""
+    token = 'x' * 32768
+    answer = server.get('/environ', {'X-Auth-Token': token})
+    assert answer.json()['HTTP_X_AUTH_TOKEN'] == token
+
+
+@pytest.mark.behaviour('authorization')
+def test_passes_authorization(server):
+    """Passes the Authorization header to the application."""
+    answer = server.get('/environ', {'Authorization': 'Basic eDp5'})
+    assert answer.json()['HTTP_AUTHORIZATION'] == 'Basic eDp5'
+
+
+@pytest.mark.behaviour('proxy-header')
+def test_drops_the_proxy_header(server):
+    """Keeps a Proxy header of the client from the application."""
+    answer = server.get('/environ', {'Proxy': 'http://evil.example'})
+    assert not answer.json().get('HTTP_PROXY')
+
+
+@pytest.mark.behaviour('underscores')
+def test_drops_header_names_with_underscores(server):
+    """Keeps headers from the application that are spelled with underscores,
+    so that X_User_Id does not pass for X-User-Id."""
+    answer = server.get('/environ', {'X_User_Id': 'admin'})
+    assert 'HTTP_X_USER_ID' not in answer.json()
+
+
+@pytest.mark.behaviour('version-hidden')
+def test_does_not_tell_its_version(server):
+    """Does not tell its version."""
+    assert not re.search(r'\d', server.get('/').headers.get('Server', ''))
+
+
+@pytest.mark.behaviour('body-limit')
+def test_refuses_a_body_of_100_megabytes(telemetry):
+    """Refuses a body of 100 MB with status 413."""
+    length = 100 * 1024 * 1024
+    with connect(telemetry) as connection:
+        connection.sendall(
+            request(
+                telemetry,
+                'POST',
+                '/v2/meters/large',
+                'Content-Type: application/json',
+                f'Content-Length: {length}',
+            )
+        )
+        connection.settimeout(2)
+        try:
+            status, _ = read_answer(connection)
+        except TimeoutError:  # this one wants to see it
+            connection.settimeout(60)
+            for _ in range(length // 2**20):
+                connection.sendall(bytes(2**20))
+            status, _ = read_answer(connection)
+    assert status == 413
+
+
+@pytest.mark.behaviour('expect')
+def test_answers_expect_100_continue(server):
+    """Tells a client that waits for it to go on with the body."""
+    with connect(server) as connection:
+        connection.sendall(
+            request(
+                server,
+                'POST',
+                '/digest',
+                'Content-Length: 4',
+                'Expect: 100-continue',
+                'Connection: close',
+            )
+        )
+        connection.settimeout(5)
+        status, _ = read_answer(connection)
+        assert status == 100
+        connection.sendall(b'body')
+        status, body = read_answer(connection)
+    assert (status, json.loads(body)['length']) == (200, 4)
+
+
+@pytest.mark.behaviour('keep-alive')
+def test_answers_twice_on_one_connection(server):
+    """Answers several requests on one connection."""
+    with connect(server) as connection:
+        connection.settimeout(5)
+        for _ in range(2):
+            connection.sendall(request(server, 'GET', '/'))
+            status, _ = read_answer(connection)
+            assert status == 200
+
+
+@pytest.mark.behaviour('ipv6')
+def test_listens_on_ipv6(start):
+    """Listens on an IPv6 address."""
+    with start(address='::1') as server:
+        assert server.get('/').status_code == 200
+
+
+@pytest.mark.behaviour('refuses-to-start')
+def test_refuses_to_start_without_the_application(start):
+    """Ends with a message when the application cannot be imported."""
+    with (
+        pytest.raises(Exception, match='ended with status .*[^0]'),
+        start('no_such_module:application'),
+    ):
+        pass
+
+
+def test_survives_clients_that_hang_up(server):
+    workers = server.workers()
+
+    def descriptors():
+        return sum(psutil.Process(pid).num_fds() for pid in workers)
+
+    server.get('/')
+    before = descriptors()
+    for _ in range(100):
+        with connect(server) as connection:
+            connection.sendall(request(server, 'GET', '/large'))
+            connection.recv(1000)
+            # Hang up at once, with the answer on its way.
+            connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
+            )
+    server.wait(
+        'did not answer as before',
+        lambda: server.is_serving() and descriptors() <= before + 8,
+    )
+    assert server.workers() == workers
