@@ -52,6 +52,7 @@ _SERIES_COLUMNS = {
     'source': schema.series.c.source,
 }
 
+SERIES_FIELDS = frozenset(_SERIES_COLUMNS)
 COLUMNS = _SERIES_COLUMNS | {
     'message_id': schema.sample.c.message_id,
     'counter_volume': schema.sample.c.volume,
@@ -71,11 +72,7 @@ def top_terms(tree):
 
 def of_series_only(tree):
     """Tell whether all samples of a series get the same answer."""
-    if isinstance(tree, base.Compare):
-        return tree.field in _SERIES_COLUMNS
-    if isinstance(tree, base.Not):
-        return of_series_only(tree.term)
-    return all(of_series_only(term) for term in tree.terms)
+    return fields([tree]) <= SERIES_FIELDS
 
 
 def is_metadata(tree):
@@ -85,16 +82,26 @@ def is_metadata(tree):
     )
 
 
-def equals(terms, field):
-    """Return the value that a field must equal, if the terms say so."""
-    for term in terms:
-        if (
-            isinstance(term, base.Compare)
-            and term.field == field
-            and term.op == '='
-        ):
-            return term.value
-    return None
+def is_equal(tree, field):
+    """Tell whether this says that a field equals a value."""
+    return (
+        isinstance(tree, base.Compare)
+        and tree.field == field
+        and tree.op == '='
+    )
+
+
+def fields(trees):
+    """Return the names of all fields in some filters."""
+    found = set()
+    for tree in trees:
+        if isinstance(tree, base.Compare):
+            found.add(tree.field)
+        elif isinstance(tree, base.Not):
+            found |= fields([tree.term])
+        else:
+            found |= fields(tree.terms)
+    return found
 
 
 def lower_time_bound(tree):

@@ -23,7 +23,6 @@ _DIRECTIONS = {'asc': sa.asc, 'desc': sa.desc}
 _CHUNK = 500
 
 SERIES = series.join(meter, meter.c.id == series.c.meter_id)
-SAMPLES = sample.join(SERIES, series.c.id == sample.c.series_id)
 
 
 def chunks(values):
@@ -33,47 +32,62 @@ def chunks(values):
         yield values[start : start + _CHUNK]
 
 
-def sample_conditions(tree):
-    """Return the conditions for a filter on SAMPLES.
+def wanted_samples(tree, *fields):
+    """Return the tables and conditions that give the wanted samples.
 
-    A meter that is asked for by name is looked up first, so that the index
-    of samples by meter is read in its order; but a resource has fewer
-    samples than a meter, so its series lead the way if it is asked for.
+    Only those tables are joined that the filter and ``fields`` need: then
+    each database reads an index of samples in its order. A meter that is
+    asked for by name is looked up first, for the index of samples by meter;
+    but a resource has fewer samples than a meter, so its series lead the way
+    if it is asked for, too.
     """
     terms = filters.top_terms(tree)
-    conditions = [filters.condition(term) for term in terms]
-    name = filters.equals(terms, 'counter_name')
-    if name is not None and filters.equals(terms, 'resource_id') is None:
-        conditions.append(sample.c.meter_id == _meter_id(name))
-    return conditions
+    by_resource = any(filters.is_equal(term, 'resource_id') for term in terms)
+    lookup = series.c.meter_id if by_resource else sample.c.meter_id
+    tables, used = sample, filters.fields(_unnamed(terms)).union(fields)
+    if by_resource or not used.isdisjoint(filters.SERIES_FIELDS):
+        tables = tables.join(series, series.c.id == sample.c.series_id)
+    if 'counter_name' in used:
+        tables = tables.join(meter, meter.c.id == series.c.meter_id)
+    return tables, _conditions(terms, lookup)
 
 
-def _series_conditions(tree):
-    """Return the conditions for a filter on SERIES, and those on samples.
+def _wanted_series(tree):
+    """Return tables and conditions for series, and conditions on samples.
 
-    The second ones are to be used in a subquery that reads the samples of
-    the series.
+    The last ones are to be used in a subquery that reads the samples of the
+    series.
     """
-    of_series, of_samples = [], []
     terms = filters.top_terms(tree)
-    for term in terms:
-        if filters.of_series_only(term):
-            of_series.append(filters.condition(term))
-        else:
-            of_samples.append(filters.condition(term))
-    name = filters.equals(terms, 'counter_name')
-    if name is not None:
-        of_series.append(series.c.meter_id == _meter_id(name))
-    return of_series, of_samples
-
-
-def _meter_id(name):
+    used = filters.fields(_unnamed(terms))
+    tables = SERIES if 'counter_name' in used else series
+    of_series = [term for term in terms if filters.of_series_only(term)]
+    of_samples = [term for term in terms if not filters.of_series_only(term)]
     return (
-        sa.select(meter.c.id)
-        .where(meter.c.name == name)
+        tables,
+        _conditions(of_series, series.c.meter_id),
+        _conditions(of_samples, series.c.meter_id),
+    )
+
+
+def _unnamed(terms):
+    return [
+        term for term in terms if not filters.is_equal(term, 'counter_name')
+    ]
+
+
+def _conditions(terms, meter_id):
+    """Return the conditions for terms, with meters looked up by name."""
+    return [
+        meter_id
+        == sa.select(meter.c.id)
+        .where(filters.condition(term))
         .correlate(None)
         .scalar_subquery()
-    )
+        if filters.is_equal(term, 'counter_name')
+        else filters.condition(term)
+        for term in terms
+    ]
 
 
 def _own_samples(query, conditions):
@@ -105,7 +119,7 @@ def _has_samples(tree, of_samples):
 
 def samples(connection, tree=None, orderby=(), limit=None):
     """Return samples; see Storage.samples."""
-    order = []
+    fields, order = [], []
     direction = sa.asc
     for field, how in orderby:
         if how not in _DIRECTIONS:
@@ -114,35 +128,35 @@ def samples(connection, tree=None, orderby=(), limit=None):
             )
         direction = _DIRECTIONS[how]
         column = filters.column(field)
+        fields.append(field)
         if column.nullable:
             # Databases differ in where null goes; here it is the lowest.
             order.append(direction(column.is_not(None)))
         order.append(direction(column))
+    tables, conditions = wanted_samples(tree, *fields)
     query = (
-        _sample_query()
-        .where(*sample_conditions(tree))
+        sa.select(sample.c.id)
+        .select_from(tables)
+        .where(*conditions)
         .order_by(*order, direction(sample.c.id))
         .limit(limit)
     )
-    return list(_to_samples(connection.execute(query)).values())
+    # The rest in a second step: what is joined here can neither change how
+    # the first one is done, nor be carried along by a sort.
+    ids = connection.scalars(query).all()
+    found = _samples_by_id(connection, ids)
+    return [found[id_] for id_ in ids]
 
 
 def _samples_by_id(connection, ids):
-    found = {}
-    for part in chunks(ids):
-        query = _sample_query().where(sample.c.id.in_(part))
-        found |= _to_samples(connection.execute(query))
-    return found
-
-
-def _sample_query():
-    return sa.select(
+    query = sa.select(
         sample.c.id,
         sample.c.message_id,
         sample.c.volume,
         sample.c.timestamp,
         sample.c.recorded_at,
         sample.c.document_id,
+        document.c.body,
         meter.c.name,
         series.c.counter_type,
         series.c.counter_unit,
@@ -150,14 +164,16 @@ def _sample_query():
         series.c.project_id,
         series.c.user_id,
         series.c.source,
-        # Not a join, so that no plan starts from the documents and no sort
-        # carries them along.
-        sa.select(document.c.body)
-        .where(document.c.id == sample.c.document_id)
-        .correlate(sample)
-        .scalar_subquery()
-        .label('body'),
-    ).select_from(SAMPLES)
+    ).select_from(
+        sample.join(SERIES, series.c.id == sample.c.series_id).join(
+            document, document.c.id == sample.c.document_id
+        )
+    )
+    found = {}
+    for part in chunks(ids):
+        rows = connection.execute(query.where(sample.c.id.in_(part)))
+        found |= _to_samples(rows)
+    return found
 
 
 def _to_samples(rows):
@@ -193,7 +209,7 @@ def meters(connection, tree=None, limit=None, unique=False):
         series.c.user_id,
         series.c.source,
     )
-    of_series, of_samples = _series_conditions(tree)
+    _, of_series, of_samples = _wanted_series(tree)
     if unique:
         query = sa.select(*kind, *[sa.null()] * len(owner)).distinct()
         query = query.order_by(*kind)
@@ -208,10 +224,10 @@ def meters(connection, tree=None, limit=None, unique=False):
 
 def resources(connection, tree=None, limit=None):
     """Return resources; see Storage.resources."""
-    of_series, of_samples = _series_conditions(tree)
+    tables, of_series, of_samples = _wanted_series(tree)
     page = (
         sa.select(series.c.resource_id)
-        .select_from(SERIES)
+        .select_from(tables)
         .where(
             *of_series,
             _has_samples(tree, of_samples),
@@ -237,7 +253,7 @@ def resources(connection, tree=None, limit=None):
             end(sample.c.id, sa.desc).label('newest_id'),
         )
         .select_from(
-            SERIES.join(page, page.c.resource_id == series.c.resource_id)
+            tables.join(page, page.c.resource_id == series.c.resource_id)
         )
         .where(*of_series)
         .subquery('spans')

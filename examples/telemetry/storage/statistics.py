@@ -38,8 +38,7 @@ def statistics(connection, tree, period, groupby, aggregates, limit):
             'period', f'{period} is not a number of seconds'
         )
     lower = filters.lower_time_bound(tree)
-    tables = lists.SAMPLES
-    conditions = lists.sample_conditions(tree)
+    tables, conditions = lists.wanted_samples(tree, 'counter_unit')
     groups = {}
     for number, field in enumerate(groupby):
         label = f'group_{number}'
@@ -59,7 +58,7 @@ def statistics(connection, tree, period, groupby, aggregates, limit):
     }
     keys = [column for columns in groups.values() for column in columns]
     if period:
-        keys.append(_bucket(conditions, lower, period).label('bucket'))
+        keys.append(_bucket(tree, lower, period).label('bucket'))
     query = (
         sa.select(
             *keys,
@@ -115,16 +114,17 @@ def statistics(connection, tree, period, groupby, aggregates, limit):
     return found
 
 
-def _bucket(conditions, lower, period):
+def _bucket(tree, lower, period):
     """Return the distance of a sample's period from the first, in us.
 
     The remainder makes it exact: a division would not be a whole number on
     every database.
     """
     if lower is None:
+        tables, conditions = lists.wanted_samples(tree)
         origin = (
             sa.select(_whole(sample.c.timestamp))
-            .select_from(lists.SAMPLES)
+            .select_from(tables)
             .where(*conditions)
             .order_by(sample.c.timestamp)
             .limit(1)
