@@ -24,6 +24,7 @@ extensions = [
     'sphinx_copybutton',
     'guide.check',
     'guide.commands',
+    'guide.directives',
     'guide.options',
     'guide.session',
     'guide.transcript',
