@@ -17,6 +17,7 @@ import inspect
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -64,6 +65,8 @@ class Host:
     certificate = None
     #: The signal that stops the host once requests in flight are answered.
     stop_signal = signal.SIGTERM
+    #: The servers of the host: name to where the log tells the version.
+    servers = {}
     #: Behaviours the host cannot have: name to reason and what to do instead.
     cannot = {}
     #: Seconds to wait for a start, a reload or a stop.
@@ -145,6 +148,16 @@ class Host:
     def log_text(self):
         """Give the text of all log files."""
         return ''.join(log.read_text(errors='replace') for log in self.logs)
+
+    def versions(self):
+        """Give the versions of the running servers, as they say themselves.
+
+        :returns: a dict of the name of the server to its version
+        """
+        return {
+            name: re.search(pattern, self.log_text())[1]
+            for name, pattern in self.servers.items()
+        }
 
     def session(self):
         """Give an HTTP client that trusts the host and ignores proxies."""
@@ -294,6 +307,9 @@ class Proxied(Host):
 
     def is_ready(self):
         return self.backend.is_serving() and super().is_ready()
+
+    def versions(self):
+        return super().versions() | self.backend.versions()
 
     def start(self):
         self.backend.start()

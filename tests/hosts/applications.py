@@ -15,6 +15,7 @@
 import hashlib
 import json
 import os
+import platform
 import time
 import urllib.parse
 
@@ -36,7 +37,11 @@ def application(environ, start_response):
 
 
 def _process(environ, query):
-    return {'pid': os.getpid(), 'uid': os.getuid()}
+    return {
+        'pid': os.getpid(),
+        'uid': os.getuid(),
+        'python': platform.python_version(),
+    }
 
 
 def _environ(environ, query):

@@ -20,26 +20,51 @@ import pytest
 from telemetry import conf as telemetry_conf
 from telemetry import storage
 
+from tests.hosts import found
+
 HOSTS = hosts.find()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        '--write-support-matrix',
+        action='store_true',
+        help='write what the hosts do into examples/hosts/'
+        'support-matrix.json, instead of comparing it with what is there',
+    )
 
 
 def pytest_configure(config):
     config.addinivalue_line(
         'markers', 'behaviour(name): a line of the support matrix'
     )
+    config.stash[found.KEY] = found.Found()
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """A behaviour that a host says it cannot have must really be missing.
 
     The same check must then fail: xfail is strict in this project.
     """
     for item in items:
-        mark = item.get_closest_marker('behaviour')
-        if mark:
+        if mark := item.get_closest_marker('behaviour'):
+            config.stash[found.KEY].expect(mark.args[0], item.function)
             cannot = HOSTS[item.callspec.params['host']].cannot
             if reason := cannot.get(mark.args[0]):
                 item.add_marker(pytest.mark.xfail(reason=reason))
+    # The results are compared when they are there.
+    items.sort(key=lambda item: item.path.stem == 'test_support_matrix')
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    mark = item.get_closest_marker('behaviour')
+    if mark and report.when == 'call':
+        item.config.stash[found.KEY].add(
+            item.callspec.params['host'], mark.args[0], report.outcome
+        )
+    return report
 
 
 @pytest.fixture(scope='session', params=HOSTS)
@@ -63,9 +88,13 @@ def start(host, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def server(start):
+def server(start, request):
     """A running host with the application of ``applications.py``."""
     with start() as server:
+        request.config.stash[found.KEY].versions[server.name] = {
+            **server.versions(),
+            'Python': server.get('/').json()['python'],
+        }
         yield server
 
 

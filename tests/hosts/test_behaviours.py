@@ -85,7 +85,9 @@ def post_chunked(telemetry):
     return answer.status_code
 
 
+@pytest.mark.behaviour('chunked-not-lost')
 def test_chunked_samples_are_not_lost(telemetry):
+    """Loses no samples that come in chunks: stores or refuses all."""
     before = stored(telemetry, 'chunked')
     status = post_chunked(telemetry)
     assert status in (201, 411)
@@ -230,7 +232,10 @@ def test_refuses_to_start_without_the_application(start):
         pass
 
 
+@pytest.mark.behaviour('hang-up')
 def test_survives_clients_that_hang_up(server):
+    """Survives 100 clients that hang up early: the workers are the same and
+    no descriptor is lost."""
     workers = server.workers()
 
     def descriptors():

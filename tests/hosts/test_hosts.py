@@ -73,19 +73,23 @@ def load(server, clients=6):
             finished.set()
 
 
+@pytest.mark.behaviour('requests')
 @pytest.mark.parametrize('name', running.FILES)
 def test_answers_as_the_requests_say(telemetry, database, name):
+    """Gives the answers of the HTTP behaviour reference."""
     assert running.run(name, database, url=telemetry.base_url)
 
 
-def test_the_existing_client_works(telemetry, database, monkeypatch):
-    monkeypatch.setenv('OS_CACERT', str(telemetry.certificate or ''))
+@pytest.mark.parametrize('host', ['uwsgi', 'werkzeug'], indirect=True)
+def test_the_existing_client_works(telemetry, database):
     fixtures.EmptyDatabase.connection = database
     fixtures.EmptyDatabase().start_fixture()
     ceilometer_client.exercise(telemetry.base_url)
 
 
-def test_serves_any_application(server):
+@pytest.mark.behaviour('large-body')
+def test_passes_on_a_large_body(server):
+    """Passes on a body of 300 kB unchanged."""
     body = os.urandom(300_000)
     with server.session() as session:
         answer = session.post(f'{server.base_url}/digest', body, timeout=60)
@@ -95,7 +99,9 @@ def test_serves_any_application(server):
     }
 
 
+@pytest.mark.behaviour('unprivileged')
 def test_runs_without_privileges(server):
+    """Runs as a user without privileges, all processes of it."""
     assert server.get('/').json()['uid'] != 0
     assert {process.uids().real for process in server.processes()} == {
         server.get('/').json()['uid']
@@ -146,7 +152,9 @@ def test_replaces_a_killed_worker(server):
     )
 
 
+@pytest.mark.behaviour('stop')
 def test_stop_answers_what_is_in_flight(start, tmp_path):
+    """Asked to stop, answers the requests in flight first."""
     with start() as server, slow_request(server, tmp_path) as answer:
         main = server.main
         server.stop()
@@ -154,7 +162,9 @@ def test_stop_answers_what_is_in_flight(start, tmp_path):
     assert not main.is_running()
 
 
+@pytest.mark.behaviour('import-error')
 def test_an_application_that_cannot_be_imported(start):
+    """Names an application that cannot be imported in its log."""
     with (
         pytest.raises(hosts.HostError, match='no_such_module'),
         start('no_such_module:application'),

@@ -12,44 +12,21 @@
 
 """Apache with mod_wsgi in daemon mode, both from the distribution."""
 
-import pathlib
 import re
 import shutil
-import signal
 
 import psutil
 
-from hosts import driver
-
-MODULES = pathlib.Path('/usr/lib/apache2/modules')
-
-# What the distribution has around the sites, and the values of this trial.
-MAIN = """\
-ServerRoot {root}
-ServerName localhost
-PidFile {root}/run/apache2.pid
-ErrorLog {root}/log/error.log
-LogLevel wsgi:info
-LoadModule mpm_event_module {modules}/mod_mpm_event.so
-LoadModule authz_core_module {modules}/mod_authz_core.so
-LoadModule wsgi_module {modules}/mod_wsgi.so
-<Directory />
-    Require all denied
-</Directory>
-Define TELEMETRY_ADDRESS {address}
-Define TELEMETRY_SCRIPT {root}/application.wsgi
-Define TELEMETRY_PYTHON_HOME {python_home}
-Define TELEMETRY_USER {user}
-Include {sample}
-"""
+from hosts import apache, driver
 
 
-class ApacheModWSGI(driver.Host):
-    """The module of Debian and Ubuntu, for the distribution's own Python."""
+class ApacheModWSGI(apache.Apache):
+    """Apache and mod_wsgi from the distribution, with its own Python."""
 
     name = 'apache-mod-wsgi'
     samples = ('telemetry-api.conf', 'telemetry-api.wsgi')
-    stop_signal = signal.SIGWINCH
+    servers = {**apache.Apache.servers, 'mod_wsgi': r'mod_wsgi/(\S+)'}
+    modules = {'wsgi': 'libapache2-mod-wsgi-py3'}
     cannot = {
         'chunked': 'mod_wsgi refuses chunks with 411, unless '
         'WSGIChunkedRequest says On and the application reads the body to '
@@ -67,36 +44,21 @@ class ApacheModWSGI(driver.Host):
             self.script.write_text(
                 f'from {module} import {attribute} as application\n'
             )
-        if not (MODULES / 'mod_wsgi.so').exists():
-            raise driver.HostError(
-                'There is no mod_wsgi.so on this machine: install '
-                'libapache2-mod-wsgi-py3.'
-            )
-        (self.root / 'apache2.conf').write_text(
-            MAIN.format(
-                root=self.root,
-                modules=MODULES,
-                address=self.host_and_port,
-                python_home=driver.distribution_venv(self.root / 'venv'),
-                user=driver.UNPRIVILEGED,
-                sample=self.folder / 'telemetry-api.conf',
-            )
-        )
-        self.environ |= {
-            'APACHE_LOG_DIR': str(self.root / 'log'),
-            'APACHE_RUN_DIR': str(self.root / 'run'),
+        super().prepare()
+
+    def values(self):
+        return {
+            'TELEMETRY_ADDRESS': self.host_and_port,
+            'TELEMETRY_SCRIPT': self.script,
+            'TELEMETRY_PYTHON_HOME': driver.distribution_venv(
+                self.root / 'venv'
+            ),
+            'TELEMETRY_USER': driver.UNPRIVILEGED,
         }
 
     @property
     def script(self):
         return self.root / 'application.wsgi'
-
-    def command(self):
-        return [
-            driver.executable('apache2', 'apache2'),
-            '-DFOREGROUND',
-            *('-f', self.root / 'apache2.conf'),
-        ]
 
     def is_ready(self):
         # Apache goes on without an application: the log is what tells.

@@ -22,6 +22,7 @@ class Gunicorn(driver.Host):
 
     name = 'gunicorn'
     samples = ('gunicorn.conf.py', 'telemetry-api.service')
+    servers = {'gunicorn': r'Starting gunicorn (\S+)'}
     cannot = {
         'proxy-header': 'A Proxy header reaches the application as '
         'HTTP_PROXY in its WSGI environment. This does no harm: it is not an '

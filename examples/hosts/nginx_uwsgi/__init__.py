@@ -20,7 +20,7 @@ from hosts import driver, tls, uwsgi
 # The file that the distribution has around the sites.
 MAIN = """\
 daemon off;
-error_log stderr;
+error_log stderr notice;
 pid {root}/run/nginx.pid;
 events {{}}
 http {{
@@ -53,6 +53,7 @@ class NginxUWSGI(driver.Proxied):
     )
     behind = uwsgi.BehindProxy
     scheme = 'https'
+    servers = {'nginx': r'nginx/(\S+)'}
     stop_signal = signal.SIGQUIT
 
     def prepare(self):

@@ -23,7 +23,7 @@ class UWSGI(driver.Host):
 
     name = 'uwsgi'
     samples = ('telemetry-api.ini', 'telemetry-api.service')
-
+    servers = {'uWSGI': r'Starting uWSGI (\S+)'}
     language = 'http'
     cannot = {
         'chunked': 'uWSGI does not decode chunks. The telemetry API refuses '

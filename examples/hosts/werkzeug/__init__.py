@@ -45,5 +45,10 @@ class Werkzeug(driver.Host):
             f'--port={self.port}',
         ]
 
+    def versions(self):
+        # It has no line in its log for this.
+        product, *_ = self.get('/').headers['Server'].split()
+        return {'Werkzeug': product.partition('/')[2]}
+
     def workers(self):
         return {self.main.pid}
