@@ -29,6 +29,7 @@ import weakref
 from oslo_config import cfg
 from oslo_log import log
 from werkzeug import serving
+from werkzeug.wsgi import ClosingIterator
 
 from telemetry import cmd, storage
 from telemetry import conf as telemetry_conf
@@ -217,9 +218,29 @@ class _Server(serving.BaseWSGIServer):
     successor_fd = None
 
     def __init__(self, *args, **kwargs):
-        #: connections whose request has not come yet
+        #: connections whose request has not come yet, or is answered
         self.waiting = set()
         super().__init__(*args, **kwargs)
+        self.app = self._noticing_answers(self.app)
+
+    def _noticing_answers(self, application):
+        """After the answer, Werkzeug reads on until the client hangs up: a
+        stop need not wait for that."""
+
+        def notice(answer, connection):
+            yield from answer
+            self.waiting.add(connection)
+            if self.stopping:
+                self._stop_reading(connection)
+
+        def noticing(environ, start_response):
+            answer = application(environ, start_response)
+            return ClosingIterator(
+                notice(answer, environ['werkzeug.socket']),
+                getattr(answer, 'close', None),
+            )
+
+        return noticing
 
     def use(self, tls):
         """Speak TLS; the handshake is left to the thread or process of the
@@ -247,13 +268,17 @@ class _Server(serving.BaseWSGIServer):
         self.shutdown()
 
     def dismiss(self):
-        """Wait no longer for connections that have brought no request."""
+        """Wait no longer for connections that have no request to answer."""
         self.stopping = True
         for connection in self.waiting.copy():
-            with contextlib.suppress(OSError):
-                # Only for reading, and below TLS, which would not let the
-                # other thread read what is already there.
-                socket.socket.shutdown(connection, socket.SHUT_RD)
+            self._stop_reading(connection)
+
+    @staticmethod
+    def _stop_reading(connection):
+        with contextlib.suppress(OSError):
+            # Only for reading, and below TLS, which would not let the
+            # other thread read what is already there.
+            socket.socket.shutdown(connection, socket.SHUT_RD)
 
     def service_actions(self):
         super().service_actions()

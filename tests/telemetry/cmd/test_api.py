@@ -340,6 +340,21 @@ def test_stop_does_not_wait_for_silent_clients(serve, mode):
         assert silent.recv(1) == b''
 
 
+@pytest.mark.parametrize('mode', [THREADS, PROCESSES])
+def test_stop_does_not_wait_for_clients_that_stay_after_the_answer(
+    serve, mode
+):
+    command = serve(*mode)
+    with socket.create_connection(address(command.url)) as client:
+        # After the answer Werkzeug reads what else comes, until the client
+        # closes the connection.
+        client.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n' + bytes(65536))
+        assert client.recv(1)
+        command.wait_for('"GET / HTTP/1.1" 200')
+        command.signal(signal.SIGTERM)
+        assert command.wait() == 0
+
+
 def test_access_log(serve):
     command = serve()
     with socket.create_connection(address(command.url)) as client:
