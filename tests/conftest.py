@@ -11,12 +11,29 @@
 # under the License.
 """Configurations and applications on databases of their own."""
 
+import contextlib
+import functools
+
+import databases
 import pytest
 from telemetry import conf as telemetry_conf
 from telemetry.api import deploy
 
 # Modules that hold assertions and no tests of their own.
 pytest.register_assert_rewrite('tests.requests.ceilometer_client')
+
+
+@pytest.fixture(scope='session')
+def database_server(tmp_path_factory):
+    """Return a function: the running server of a name, started once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(name):
+            server = databases.find()[name](tmp_path_factory.mktemp(name))
+            return stack.enter_context(server)
+
+        yield start
 
 
 @pytest.fixture

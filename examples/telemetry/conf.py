@@ -203,7 +203,14 @@ def list_opts():
     database = copy.deepcopy(db_options.database_opts)
     # The first request opens the database. It shall say at once that the
     # database is down, not wait for it while the client waits.
-    cfg.set_defaults(database, connection=DEFAULT_CONNECTION, max_retries=0)
+    # Without overflow, max_pool_size alone says how many connections a
+    # process may open.
+    cfg.set_defaults(
+        database,
+        connection=DEFAULT_CONNECTION,
+        max_retries=0,
+        max_overflow=0,
+    )
     healthcheck = middleware_options.list_opts_healthcheck()
     for _, opts in healthcheck:
         cfg.set_defaults(opts, backends=[STORAGE_HEALTHCHECK])

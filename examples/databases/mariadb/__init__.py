@@ -38,6 +38,8 @@ class MariaDB(databases.Server):
             'socket': self.sockets / 'mariadb',
             # The data need not outlive the machine.
             'innodb_flush_log_at_trx_commit': 0,
+            'innodb_flush_method': 'nosync',
+            'innodb_doublewrite': 0,
             **self.settings,
         }
         return [

@@ -75,6 +75,14 @@ class Application:
                 'The database has no schema. The operator of this service '
                 'has to run telemetry-dbsync.',
             )
+        except storage_errors.StorageBusy as error:
+            LOG.error('No connection to the database is free: %s', error)
+            return _error(
+                request,
+                503,
+                'The service is too busy: no connection to its database is '
+                'free. Try again later.',
+            )
         except storage_errors.StorageUnavailable as error:
             LOG.error('The database does not answer: %s', error)
             return _error(request, 503, 'The database does not answer.')

@@ -11,30 +11,32 @@
 # under the License.
 """The health check: oslo.middleware's, with a real round trip to storage."""
 
+import contextvars
 import logging
 
 from oslo_middleware.healthcheck import pluginbase
 from werkzeug import Response, exceptions
 
-from telemetry import storage
 from telemetry.storage import errors
 
 LOG = logging.getLogger(__name__)
+# That of the request that is answered. oslo.middleware makes the extension
+# below without it, and a Storage of its own would have connections of its own.
+_storage = contextvars.ContextVar('storage')
 
 
 class StorageHealthcheck(pluginbase.HealthcheckBaseExtension):
     """Reports whether the database answers and has the schema."""
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self._storage = storage.Storage(self.oslo_conf)
-
     def healthcheck(self, server_port):
         # The answer is public: what exactly is wrong goes to the log only.
         try:
-            self._storage.check()
+            _storage.get().check()
         except errors.SchemaMissing:
             return _unhealthy('The database needs telemetry-dbsync')
+        except errors.StorageBusy as error:
+            LOG.error('The health check of the database failed: %s', error)
+            return _unhealthy('No connection to the database is free')
         except errors.StorageError as error:
             LOG.error('The health check of the database failed: %s', error)
             return _unhealthy('The database does not answer')
@@ -50,6 +52,7 @@ def _unhealthy(reason):
 
 def show(request):
     """The answer of oslo.middleware's Healthcheck."""
+    _storage.set(request.storage)
     return Response.from_app(request.healthcheck, request.environ)
 
 

@@ -13,6 +13,7 @@
 
 import contextlib
 import os
+import re
 import sqlite3
 import threading
 import weakref
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from oslo_db import api as db_api
 from oslo_db.sqlalchemy import session
 
-from telemetry.storage import errors, migrations
+from telemetry.storage import capacity, errors, migrations
 
 # How long a SQLite connection waits for another one to finish writing.
 SQLITE_BUSY_SECONDS = 30
@@ -45,7 +46,6 @@ _UNAVAILABLE = (
     oslo_db.exception.DBConnectionError,
     oslo_db.exception.DBNonExistentDatabase,
     sa.exc.OperationalError,
-    sa.exc.TimeoutError,
     sqlite3.OperationalError,
 )
 _DATABASE_ERRORS = (
@@ -53,6 +53,10 @@ _DATABASE_ERRORS = (
     sa.exc.DBAPIError,
     sa.exc.TimeoutError,
     sqlite3.Error,
+)
+
+_NO_SLOT = re.compile(
+    'FATAL: .*(too many (clients|connections)|remaining connection slots)'
 )
 
 _databases = weakref.WeakSet()
@@ -77,6 +81,7 @@ class Database:
         self._lock = threading.Lock()
         self._engine = None
         self._checked = False
+        self._reported = False
 
     def _forked(self):
         if self._engine is not None:
@@ -152,8 +157,16 @@ class Database:
         if not self._checked:
             with engine.connect() as connection:
                 migrations.check(connection)
+                self._report(connection)
             self._checked = True
         return engine
+
+    def _report(self, connection):
+        with self._lock:
+            if self._reported:
+                return
+            self._reported = True
+        capacity.report(connection, self._options)
 
     def _get_engine(self):
         with self._lock:
@@ -164,8 +177,12 @@ class Database:
     def _create_engine(self):
         options = self._options
         url = _url(options.connection)
+        if url.get_backend_name() == 'mariadb':
+            # oslo.db knows it by the other name only.
+            driver = url.drivername.replace('mariadb', 'mysql', 1)
+            url = url.set(drivername=driver)
         if (
-            url.get_backend_name() in ('mysql', 'mariadb')
+            url.get_backend_name() == 'mysql'
             and 'charset' not in url.query
             and 'charset=' not in options.connection_parameters
         ):
@@ -200,6 +217,10 @@ class Database:
                 raise errors.SchemaMissing(
                     f'{self._where()} lacks a table of this service; '
                     'run telemetry-dbsync'
+                ) from error
+            if _is_busy(error, cause):
+                raise errors.StorageBusy(
+                    f'{self._where()}: {_first_line(cause)}'
                 ) from error
             if _is_unavailable(error, cause):
                 raise errors.StorageUnavailable(
@@ -249,6 +270,16 @@ def _is_missing_table(cause):
         getattr(cause, 'sqlstate', None) == '42P01'  # PostgreSQL
         or cause.args[:1] == (1146,)  # MariaDB
         or str(cause).startswith('no such table')  # SQLite
+    )
+
+
+def _is_busy(error, cause):
+    return (
+        isinstance(error, sa.exc.TimeoutError)
+        # MariaDB: those of the server, and of the user in two ways.
+        or cause.args[:1] in ((1040,), (1203,), (1226,))
+        # PostgreSQL: psycopg has only the text when it cannot connect.
+        or _NO_SLOT.search(str(cause)) is not None
     )
 
 

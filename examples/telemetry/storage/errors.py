@@ -24,6 +24,10 @@ class StorageUnavailable(StorageError):  # noqa: N818
     """The database cannot be reached or used; one line says why."""
 
 
+class StorageBusy(StorageUnavailable):  # noqa: N818
+    """No connection to the database is free: pool or server has its fill."""
+
+
 class SchemaMissing(StorageError):  # noqa: N818
     """The database lacks the tables of this version of the service."""
 

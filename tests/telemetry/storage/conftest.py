@@ -11,12 +11,12 @@
 # under the License.
 """Storage on a fresh database for each test.
 
-SQLite by default. To run the tests of this folder on another database, name
-an empty one in TELEMETRY_TEST_CONNECTION; each test empties it again.
+Most tests of this folder run on each kind of database.
 """
 
-import os
+import contextlib
 
+import databases
 import pytest
 import sqlalchemy as sa
 import telemetry.conf
@@ -43,18 +43,20 @@ def sqlite_file(tmp_path):
     return tmp_path / 'telemetry.sqlite'
 
 
-@pytest.fixture
-def url(sqlite_file):
-    """Return the URL of an empty database."""
-    other = os.environ.get('TELEMETRY_TEST_CONNECTION')
-    if not other:
+@pytest.fixture(params=['sqlite', *databases.find()])
+def url(request, sqlite_file, database_server):
+    """Return the URL of a database; it may have tables, with rows."""
+    if request.param == 'sqlite':
         return f'sqlite:///{sqlite_file}'
-    engine = sa.create_engine(other)
-    with engine.begin() as connection:
-        schema.metadata.drop_all(connection)
-        connection.execute(sa.text('DROP TABLE IF EXISTS alembic_version'))
-    engine.dispose()
-    return other
+    return database_server(request.param).url
+
+
+@pytest.fixture
+def no_tables(url):
+    """Take all tables away before the test, and after it."""
+    drop(url)
+    yield
+    drop(url)
 
 
 @pytest.fixture
@@ -62,7 +64,25 @@ def storage(make_storage, url):
     """Return a Storage with its tables and nothing in them."""
     storage = make_storage(url)
     storage.upgrade()
+    with changed(url) as connection:
+        for table in reversed(schema.metadata.sorted_tables):
+            connection.execute(table.delete())
     return storage
+
+
+def drop(url):
+    with changed(url) as connection:
+        schema.metadata.drop_all(connection)
+        connection.execute(sa.text('DROP TABLE IF EXISTS alembic_version'))
+
+
+@contextlib.contextmanager
+def changed(url):
+    """Give a transaction on a connection of its own."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
 
 
 @pytest.fixture

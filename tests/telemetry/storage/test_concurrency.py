@@ -66,6 +66,7 @@ def test_processes_that_write_while_another_one_expires(
     assert len(storage.meters()) == 3
 
 
+@pytest.mark.usefixtures('no_tables')
 def test_processes_that_create_the_tables_at_once(
     run_at_once, make_storage, url
 ):

@@ -19,6 +19,8 @@ from telemetry.storage import errors, schema
 
 from tests.telemetry.storage.samples import sample
 
+pytestmark = pytest.mark.usefixtures('no_tables')
+
 
 def test_upgrade_is_safe_to_repeat(make_storage, url):
     storage = make_storage(url)
