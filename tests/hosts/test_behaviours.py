@@ -52,7 +52,10 @@ def request(server, method, path, *headers):
 
 
 def read_answer(connection):
-    """Give the status and the body; 100 Continue is an answer of its own."""
+    """Give the status, the headers and the body.
+
+    100 Continue is an answer of its own.
+    """
     answer = connection.makefile('rb')
     line = answer.readline()
     assert line, 'the connection was closed without an answer'
@@ -61,7 +64,7 @@ def read_answer(connection):
         name, _, value = header.decode().partition(':')
         headers[name] = value.strip()
     body = answer.read(int(headers.get('Content-Length', 0)))
-    return int(line.split()[1]), body
+    return int(line.split()[1]), headers, body
 
 
 def stored(telemetry, meter):
@@ -116,7 +119,7 @@ def test_refuses_two_lengths(telemetry):
             )
             + b'%x\r\n%s\r\n0\r\n\r\n' % (len(body), body)
         )
-        status, _ = read_answer(connection)
+        status, _, _ = read_answer(connection)
     assert 400 <= status < 500
     assert stored(telemetry, 'two') == 0
 
@@ -173,12 +176,12 @@ def test_refuses_a_body_of_100_megabytes(telemetry):
         )
         connection.settimeout(2)
         try:
-            status, _ = read_answer(connection)
+            status, _, _ = read_answer(connection)
         except TimeoutError:  # this one wants to see it
             connection.settimeout(60)
             for _ in range(length // 2**20):
                 connection.sendall(bytes(2**20))
-            status, _ = read_answer(connection)
+            status, _, _ = read_answer(connection)
     assert status == 413
 
 
@@ -197,10 +200,10 @@ def test_answers_expect_100_continue(server):
             )
         )
         connection.settimeout(5)
-        status, _ = read_answer(connection)
+        status, _, _ = read_answer(connection)
         assert status == 100
         connection.sendall(b'body')
-        status, body = read_answer(connection)
+        status, _, body = read_answer(connection)
     assert (status, json.loads(body)['length']) == (200, 4)
 
 
@@ -211,7 +214,21 @@ def test_answers_twice_on_one_connection(server):
         connection.settimeout(5)
         for _ in range(2):
             connection.sendall(request(server, 'GET', '/'))
-            status, _ = read_answer(connection)
+            status, _, _ = read_answer(connection)
+            assert status == 200
+
+
+@pytest.mark.behaviour('says-close')
+def test_says_when_it_closes_the_connection(server):
+    """Says so where it closes a connection after the answer, so that no
+    client sends the next request into it."""
+    with connect(server) as connection:
+        connection.settimeout(5)
+        connection.sendall(request(server, 'GET', '/'))
+        _, headers, _ = read_answer(connection)
+        if headers.get('Connection', '').lower() != 'close':
+            connection.sendall(request(server, 'GET', '/'))
+            status, _, _ = read_answer(connection)
             assert status == 200
 
 

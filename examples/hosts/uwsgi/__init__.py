@@ -77,6 +77,9 @@ class UWSGI(driver.Host):
         return (
             '(master-start)' in log  # after this all workers are there
             and self.workers() <= set(map(int, loaded))
+            # Until then it does not take the next command to reload.
+            and log.count('chain reload starting')
+            == log.count('chain reloading complete')
         )
 
     def request_reload(self):
