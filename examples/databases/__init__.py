@@ -114,8 +114,7 @@ class Server:
         # Sockets have a place of their own: their paths must be short.
         self.sockets = pathlib.Path(tempfile.mkdtemp(prefix='db'))
         self._give_away(self.sockets)
-        new = not self.data.exists()
-        if new:
+        if not self.data.exists():
             self.data.mkdir(parents=True, mode=0o700)
             self._give_away(self.data)
             self._run(self._unprivileged(self.initialize()))
@@ -130,10 +129,6 @@ class Server:
             )
         try:
             self._wait_until_it_answers()
-            if new:
-                sample = pathlib.Path(inspect.getfile(type(self))).parent
-                sample /= 'create.sql'
-                self.sql(f'{self.set_password()}\n{sample.read_text()}')
         except BaseException:
             self.stop()
             raise
@@ -156,6 +151,12 @@ class Server:
         finally:
             self.process = None
             shutil.rmtree(self.sockets)
+
+    def create(self):
+        """Make the user and the database with the file for readers."""
+        folder = pathlib.Path(inspect.getfile(type(self))).parent
+        sample = folder / 'create.sql'
+        self.sql(f'{self.set_password()}\n{sample.read_text()}')
 
     def sql(self, text):
         """Run SQL as administrator and return what the client prints.
@@ -215,7 +216,9 @@ class Server:
         )
 
     def __enter__(self):
-        return self.start()
+        self.start()
+        self.create()
+        return self
 
     def __exit__(self, *exc_info):
         self.stop()

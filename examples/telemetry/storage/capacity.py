@@ -62,7 +62,7 @@ def report(connection, options):
     if query is None:
         return
     limits = [
-        (limit, used)
+        (int(limit), int(used))
         for limit, used in connection.exec_driver_sql(query)
         if limit > 0
     ]

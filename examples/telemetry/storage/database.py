@@ -227,6 +227,12 @@ class Database:
                     f'{self._where()}: {_first_line(cause)}'
                 ) from error
             raise
+        except OSError as error:
+            # PyMySQL opens the files of TLS itself.
+            raise errors.StorageUnavailable(
+                f'{self._where()}: a file that the connection names: '
+                f'{error.strerror}'
+            ) from error
 
     def _where(self):
         return _show(_url(self._options.connection))
