@@ -217,6 +217,10 @@ def _details(result):
     lines = [result['verdict'], *_chain(result['chain'])]
     if result['error']:
         lines.append(f'    import failed: {result["error"]}')
+        lines += [
+            f'    not allowed here: {denied["action"]}'
+            for denied in result['denied']
+        ]
     if result['patched']:
         lines.append(f'    patched: {", ".join(result["patched"])}')
     for use in result['uses']:

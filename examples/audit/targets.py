@@ -123,8 +123,7 @@ class Environment:
         found = [
             target
             for distribution in self._distributions.values()
-            for target in _of_distribution(distribution, self.scripts)
-            if target.name == word
+            for target in _of_distribution(distribution, self.scripts, word)
         ]
         if not found:
             raise UnknownTargetError(
@@ -147,14 +146,15 @@ class Environment:
         return self._by_file
 
 
-def _of_distribution(distribution, scripts):
+def _of_distribution(distribution, scripts, script=None):
+    """All targets of a distribution, or only the script of that name."""
     about = {
         'distribution': distribution.metadata['Name'],
         'version': distribution.version,
     }
     taken = set()
     for point in distribution.entry_points:
-        if point.group in _GROUPS:
+        if point.group in _GROUPS and script in (None, point.name):
             taken.add(point.name)
             yield Target(
                 point.name,
@@ -164,20 +164,25 @@ def _of_distribution(distribution, scripts):
                 **about,
             )
     for file in distribution.files or ():
-        path = pathlib.Path(distribution.locate_file(file)).resolve()
-        if path.parent == scripts.resolve() and path.name not in taken:
-            if _is_python_script(path):
+        if _is_wsgi_module(file):
+            if script is None and _has_application(file.locate()):
+                module = '.'.join(file.with_suffix('').parts)
+                module = module.removesuffix('.__init__')
+                yield Target(
+                    f'{module}:application',
+                    'wsgi',
+                    module=module,
+                    attribute='application',
+                    **about,
+                )
+        elif '..' in file.parts and file.name not in taken:
+            path = pathlib.Path(file.locate()).resolve()
+            if (
+                path.parent == scripts.resolve()
+                and script in (None, path.name)
+                and _is_python_script(path)
+            ):
                 yield Target(path.name, 'script', script=str(path), **about)
-        elif _is_wsgi_module(file) and _has_application(path):
-            module = '.'.join(file.with_suffix('').parts)
-            module = module.removesuffix('.__init__')
-            yield Target(
-                f'{module}:application',
-                'wsgi',
-                module=module,
-                attribute='application',
-                **about,
-            )
 
 
 def _is_python_script(path):
@@ -203,7 +208,7 @@ def _is_wsgi_module(file):
 
 def _has_application(path):
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(pathlib.Path(path).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return False
     return any(
