@@ -25,6 +25,7 @@ extensions = [
     'guide.check',
     'guide.commands',
     'guide.directives',
+    'guide.matrix',
     'guide.options',
     'guide.session',
     'guide.transcript',

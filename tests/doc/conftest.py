@@ -29,11 +29,11 @@ class Built:
     status: int
     #: Everything it complained of.
     complaints: str
-    #: Where the pages are, as plain text.
+    #: Where the pages are, as plain text unless asked otherwise.
     folder: pathlib.Path
 
     def text(self, page='index'):
-        """The text of a page."""
+        """The text of a plain page."""
         return (self.folder / f'{page}.txt').read_text()
 
 
@@ -46,7 +46,7 @@ def site(tmp_path):
     source = tmp_path / 'site'
     source.mkdir()
 
-    def build(extension, settings=None, **pages):
+    def build(extension, settings=None, builder='text', **pages):
         (source / 'conf.py').write_text(f"extensions = ['{extension}']\n")
         for name, text in pages.items():
             (source / f'{name}.rst').write_text(text)
@@ -57,7 +57,7 @@ def site(tmp_path):
                 source,
                 tmp_path / 'built',
                 tmp_path / 'doctrees',
-                'text',
+                builder,
                 confoverrides={'root_doc': 'index', **(settings or {})},
                 status=None,
                 warning=complaints,

@@ -12,14 +12,16 @@
 
 """The Sphinx extensions that keep this guide's pages live.
 
-==================  ========================================================
-``guide.commands``  makes the directives of sphinxcontrib-programoutput safe
-``guide.session``   ``session``: commands that run while the site is built
+====================  ======================================================
+``guide.commands``    makes the directives of sphinxcontrib-programoutput safe
+``guide.session``     ``session``: commands that run while the site is built
 ``guide.transcript``  ``transcript``: sessions that the test suite runs
-``guide.check``     fails the build on text that nothing runs or tests, and
-                    on examples that no page uses
-``guide.options``   ``show-options`` of oslo.config, accepted by the check
-==================  ========================================================
+``guide.check``       fails the build on text that nothing runs or tests, and
+                      on examples that no page uses
+``guide.options``     ``show-options`` of oslo.config, accepted by the check
+``guide.directives``  ``sample-directives``: what samples set, and the reasons
+``guide.matrix``      ``support-matrix``: what each host can do, as tests found
+====================  ======================================================
 
 How to use them: doc/source/contributor/write-a-page.rst.
 """
