@@ -61,7 +61,7 @@ class Server:
     patience = 60
 
     def __init__(self, root, **settings):
-        self.root = pathlib.Path(root)
+        self.root = pathlib.Path(root).resolve()
         self.settings = settings
         self.port = driver.free_port('127.0.0.1')
         self.process = None

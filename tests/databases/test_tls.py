@@ -98,6 +98,6 @@ def test_a_server_without_tls(server, tmp_path):
         check(url(server, file))
 
 
-def test_a_missing_file(server, tmp_path):
+def test_a_missing_file(secure, tmp_path):
     with pytest.raises(errors.StorageUnavailable, match='file'):
-        check(url(server, tmp_path / 'missing.pem'))
+        check(url(secure, tmp_path / 'missing.pem'))
