@@ -22,6 +22,10 @@ class MariaDB(databases.Server):
     package = 'mariadb-server'
     driver = 'mysql+pymysql'
 
+    @property
+    def _file(self):
+        return self.root / 'my.cnf'
+
     def initialize(self):
         return [
             self.program('mariadb-install-db'),
@@ -32,10 +36,14 @@ class MariaDB(databases.Server):
         ]
 
     def command(self):
+        # Clients read this file, too, and believe it more than /etc.
+        self._file.write_text(
+            '[client-server]\n'
+            f'port = {self.port}\n'
+            f'socket = {self.sockets}/mariadb\n'
+        )
         settings = {
             'bind_address': '127.0.0.1',
-            'port': self.port,
-            'socket': self.sockets / 'mariadb',
             # The data need not outlive the machine.
             'innodb_flush_log_at_trx_commit': 0,
             'innodb_flush_method': 'nosync',
@@ -44,17 +52,17 @@ class MariaDB(databases.Server):
         }
         return [
             self.program('mariadbd', '/usr/sbin', '/usr/libexec'),
-            '--no-defaults',
+            f'--defaults-file={self._file}',
             f'--datadir={self.data}',
             *(f'--{name}={value}' for name, value in settings.items()),
         ]
 
     def client(self):
-        return [self.program('mariadb'), '--no-defaults', '-BN', '--user=root']
+        return [self.program('mariadb'), '-BN', '--user=root']
 
     def environment(self):
         return {
-            'MYSQL_UNIX_PORT': str(self.sockets / 'mariadb'),
+            'MYSQL_HOME': str(self.root),
             'MYSQL_TCP_PORT': str(self.port),
         }
 
