@@ -78,7 +78,8 @@ def _main(conf):
 
 def _application(conf):
     if conf.application == OWN_APPLICATION:
-        storage.Storage(conf).check()
+        with contextlib.closing(storage.Storage(conf)) as store:
+            store.check()
         # The same application, with the configuration of this command line.
         return deploy.load(conf)
     # A console script does not find the modules in its working directory.

@@ -157,3 +157,7 @@ class Storage:
     def version(self):
         """Return the version of the tables; None if there are none."""
         return self._database.version()
+
+    def close(self):
+        """Close the connections that no thread uses; a call opens new ones."""
+        self._database.close()

@@ -152,6 +152,12 @@ class Database:
         with self._translated(), self._get_engine().connect() as connection:
             return migrations.current(connection)
 
+    def close(self):
+        """Close the connections that are not in use; more may be opened."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+
     def _ready_engine(self):
         engine = self._get_engine()
         if not self._checked:

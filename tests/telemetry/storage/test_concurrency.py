@@ -183,6 +183,14 @@ def test_making_a_storage_opens_nothing(make_storage, connects):
     assert connects == []
 
 
+def test_a_closed_storage_opens_again(storage, connects):
+    storage.check()
+    assert connects == []
+    storage.close()
+    storage.check()
+    assert len(connects) == 1
+
+
 def test_sqlite_keeps_its_connections(sqlite_storage, connects):
     for _ in range(5):
         sqlite_storage.add_samples([sample()])
