@@ -39,7 +39,7 @@ def test_the_file_has_what_was_found(request):
     results = request.config.stash[found.KEY]
     assert not results.unclear(), 'the other tests of this folder come first'
     matrix = results.matrix()
-    if request.config.getoption('--write-support-matrix'):
+    if request.config.getoption('--write-support-matrix', False):
         support_matrix.write(matrix)
     assert without_versions(matrix) == without_versions(
         support_matrix.read()
