@@ -53,6 +53,8 @@ class Host:
     :param python_path: folders that the application is imported from, before
                         this repository's ``examples``
     :param address: the address to listen on, IPv4 or IPv6
+    :param prefix: the path below which the application is, such as
+                   ``/telemetry``; by default it has the whole site
     """
 
     #: The name of the host, unique among the hosts.
@@ -79,6 +81,7 @@ class Host:
         environ=None,
         python_path=(),
         address='127.0.0.1',
+        prefix='',
     ):
         module, _, attribute = application.partition(':')
         if not (module and attribute):
@@ -88,6 +91,7 @@ class Host:
         self.environ = dict(environ or {})
         self.python_path = [*map(str, python_path), str(EXAMPLES)]
         self.address = address
+        self.prefix = prefix
         self.port = free_port(address)
         self.process = None
 
@@ -133,7 +137,7 @@ class Host:
     @property
     def base_url(self):
         """The URL of the application, without a slash at the end."""
-        return f'{self.scheme}://{self.host_and_port}'
+        return f'{self.scheme}://{self.host_and_port}{self.prefix}'
 
     @property
     def main(self):

@@ -66,10 +66,16 @@ def _large(environ, query):
     return 'x' * 5_000_000
 
 
+def _fail(environ, query):
+    """Fail as badly as a program can, with all it knows."""
+    raise RuntimeError(f'{dict(os.environ)} {environ}')
+
+
 ANSWERS = {
     '': _process,
     'environ': _environ,
     'sleep': _sleep,
     'digest': _digest,
     'large': _large,
+    'fail': _fail,
 }

@@ -13,6 +13,7 @@
 """Hosts that run, each with an application, once for all tests."""
 
 import contextlib
+import functools
 import pathlib
 
 import hosts
@@ -23,6 +24,8 @@ from telemetry import storage
 from tests.hosts import found
 
 HOSTS = hosts.find()
+# In the environment of the host, and to stay there.
+UNTOLD = 'not-for-clients'
 
 
 def pytest_addoption(parser):
@@ -90,7 +93,7 @@ def start(host, tmp_path_factory):
 @pytest.fixture(scope='session')
 def server(start, request):
     """A running host with the application of ``applications.py``."""
-    with start() as server:
+    with start(environ={'TELEMETRY_SECRET': UNTOLD}) as server:
         request.config.stash[found.KEY].versions[server.name] = {
             **server.versions(),
             'Python': server.get('/').json()['python'],
@@ -111,11 +114,19 @@ def database(host, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def telemetry(start, database, tmp_path_factory):
-    """A running host with the telemetry API on the database."""
+def start_telemetry(start, database, tmp_path_factory):
+    """Start the host with the telemetry API on the database."""
     environ = {
         'OS_DATABASE__CONNECTION': database,
         'OS_TELEMETRY_CONFIG_DIR': str(tmp_path_factory.mktemp('etc')),
     }
-    with start('telemetry.wsgi:application', environ=environ) as server:
+    return functools.partial(
+        start, 'telemetry.wsgi:application', environ=environ
+    )
+
+
+@pytest.fixture(scope='session')
+def telemetry(start_telemetry):
+    """A running host with the telemetry API."""
+    with start_telemetry() as server:
         yield server

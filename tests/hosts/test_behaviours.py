@@ -12,15 +12,21 @@
 
 """How hosts treat requests at the edge: the lines of the support matrix."""
 
+import collections
 import json
+import platform
 import re
 import socket
 import ssl
 import struct
+import sys
 
+import hosts
 import psutil
 import pytest
 import requests
+
+from tests.hosts import conftest
 
 SAMPLE = {
     'counter_name': 'edge',
@@ -30,6 +36,8 @@ SAMPLE = {
     'resource_id': 'node/1',
     'resource_metadata': {},
 }
+
+ACCESS_LINE = r'"GET /\S* HTTP/1.1" \d{3}\b'
 
 
 def connect(server):
@@ -65,6 +73,13 @@ def read_answer(connection):
         headers[name] = value.strip()
     body = answer.read(int(headers.get('Content-Length', 0)))
     return int(line.split()[1]), headers, body
+
+
+def raw(server, data):
+    """Give all that comes back until the connection is closed."""
+    with connect(server) as connection:
+        connection.sendall(data)
+        return connection.makefile('rb').read().decode('latin-1')
 
 
 def stored(telemetry, meter):
@@ -154,10 +169,33 @@ def test_drops_header_names_with_underscores(server):
     assert 'HTTP_X_USER_ID' not in answer.json()
 
 
-@pytest.mark.behaviour('version-hidden')
-def test_does_not_tell_its_version(server):
-    """Does not tell its version."""
-    assert not re.search(r'\d', server.get('/').headers.get('Server', ''))
+@pytest.mark.behaviour('head')
+def test_answers_head_without_a_body(telemetry):
+    """Answers HEAD as GET, but without the body."""
+    path = '/v2/capabilities'
+    answer = raw(
+        telemetry, request(telemetry, 'HEAD', path, 'Connection: close')
+    )
+    head, _, body = answer.partition('\r\n\r\n')
+    assert ' 200 ' in head.splitlines()[0]
+    assert body == ''
+    if length := re.search(r'content-length: (\d+)', head, re.I):
+        assert int(length[1]) == len(telemetry.get(path).content)
+
+
+@pytest.mark.behaviour('encoded-slash')
+@pytest.mark.parametrize(
+    'path', ['a%2Fb%3A%20c%26d%3F%25', 'a%2fb:%20c&d%3f%25']
+)
+def test_takes_ids_with_encoded_slashes(telemetry, path):
+    """Takes resource ids with slashes, spaces and other signs, encoded."""
+    resource = {**SAMPLE, 'counter_name': 'id', 'resource_id': 'a/b: c&d?%'}
+    with telemetry.session() as session:
+        session.post(
+            f'{telemetry.base_url}/v2/meters/id', json=[resource], timeout=60
+        ).raise_for_status()
+    answer = telemetry.get(f'/v2/resources/{path}')
+    assert answer.json()['resource_id'] == 'a/b: c&d?%'
 
 
 @pytest.mark.behaviour('body-limit')
@@ -249,10 +287,10 @@ def test_refuses_to_start_without_the_application(start):
         pass
 
 
-@pytest.mark.behaviour('hang-up')
-def test_survives_clients_that_hang_up(server):
-    """Survives 100 clients that hang up early: the workers are the same and
-    no descriptor is lost."""
+@pytest.fixture(scope='module')
+def hang_ups(server):
+    """The workers before, and the lines that the log has for 100 clients
+    that hang up early."""
     workers = server.workers()
 
     def descriptors():
@@ -260,6 +298,7 @@ def test_survives_clients_that_hang_up(server):
 
     server.get('/')
     before = descriptors()
+    lines = collections.Counter(server.log_text().splitlines())
     for _ in range(100):
         with connect(server) as connection:
             connection.sendall(request(server, 'GET', '/large'))
@@ -272,4 +311,67 @@ def test_survives_clients_that_hang_up(server):
         'did not answer as before',
         lambda: server.is_serving() and descriptors() <= before + 8,
     )
+    return workers, collections.Counter(server.log_text().splitlines()) - lines
+
+
+@pytest.mark.behaviour('hang-up')
+def test_survives_clients_that_hang_up(server, hang_ups):
+    """Survives 100 clients that hang up early: the workers are the same, and
+    no descriptor is lost."""
+    workers, _ = hang_ups
     assert server.workers() == workers
+
+
+@pytest.mark.behaviour('hang-up-quiet')
+def test_logs_only_the_request_of_clients_that_hang_up(hang_ups):
+    """Logs no more than the request of a client that hangs up early."""
+    _, lines = hang_ups
+    assert any('/large' in line for line in lines)
+    assert not [line for line in lines if not re.search(ACCESS_LINE, line)]
+
+
+@pytest.fixture(scope='module')
+def answers(server):
+    """All of a good answer and of several bad ones."""
+    return [
+        raw(server, data)
+        for data in (
+            request(server, 'GET', '/', 'Connection: close'),
+            request(server, 'GET', '/fail', 'Connection: close'),
+            request(server, 'GET', '/%00', 'Connection: close'),
+            b'no request at all\r\n\r\n',
+        )
+    ]
+
+
+@pytest.mark.behaviour('version-hidden')
+def test_does_not_tell_versions(server, answers):
+    """Does not tell its version or that of Python."""
+    versions = [*server.versions().values(), platform.python_version()]
+    for answer in answers:
+        head, _, body = answer.partition('\r\n\r\n')
+        # The body of the good one is that of the application.
+        told = head if '200 OK' in head else answer
+        assert not [version for version in versions if version in told]
+
+
+@pytest.mark.behaviour('environment-hidden')
+def test_does_not_tell_its_environment(server, answers):
+    """Tells nothing of its environment, paths or program, even when the
+    application fails."""
+    assert '200 OK' in answers[0]
+    for answer in answers:
+        for secret in (
+            conftest.UNTOLD,
+            str(server.root),
+            sys.prefix,
+            str(hosts.FOLDER),
+            'Traceback',
+        ):
+            assert secret not in answer
+
+
+@pytest.mark.behaviour('failure')
+def test_answers_500_when_the_application_fails(server):
+    """Answers 500 when the application raises an error."""
+    assert server.get('/fail').status_code == 500

@@ -16,6 +16,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -28,6 +29,9 @@ import pytest
 import requests
 
 from tests.requests import ceilometer_client, fixtures, running
+
+# One host for each way of taking a prefix off the path.
+EACH_KIND = ('apache-mod-wsgi', 'gunicorn', 'uwsgi')
 
 
 def wait_for(condition, seconds=60):
@@ -78,6 +82,51 @@ def load(server, clients=6):
 def test_answers_as_the_requests_say(telemetry, database, name):
     """Gives the answers of the HTTP behaviour reference."""
     assert running.run(name, database, url=telemetry.base_url)
+
+
+@pytest.mark.behaviour('prefix')
+def test_serves_below_a_path(start_telemetry, database, host):
+    """Serves the telemetry API below a path such as /telemetry, with links
+    that work."""
+    with start_telemetry(prefix='/some/prefix') as server:
+        for name in running.FILES if host.name in EACH_KIND else ['links']:
+            assert running.run(name, database, url=server.base_url)
+
+
+@pytest.mark.behaviour('any-application')
+def test_serves_an_application_of_others(start, tmp_path):
+    """Serves placement, a service of OpenStack, as it comes from PyPI."""
+    (tmp_path / 'placement.conf').write_text(
+        '[placement_database]\n'
+        f'connection = sqlite:///{tmp_path}/placement.sqlite\n'
+        '[api]\n'
+        'auth_strategy = noauth2\n'
+    )
+    subprocess.run(
+        [
+            pathlib.Path(sys.executable).with_name('placement-manage'),
+            *('--config-file', tmp_path / 'placement.conf', 'db', 'sync'),
+        ],
+        check=True,
+    )
+    with (
+        start(
+            'placement.wsgi.api:application',
+            environ={'OS_PLACEMENT_CONFIG_DIR': str(tmp_path)},
+        ) as server,
+        server.session() as session,
+    ):
+        url = f'{server.base_url}/resource_providers'
+        session.headers.update(
+            {
+                'X-Auth-Token': 'admin',
+                'OpenStack-API-Version': 'placement 1.39',
+            }
+        )
+        made = session.post(url, json={'name': 'rack 1'}, timeout=60)
+        assert made.status_code == 200, made.text
+        found = session.get(url, params={'name': 'rack 1'}, timeout=60)
+        assert found.json() == {'resource_providers': [made.json()]}
 
 
 @pytest.mark.parametrize('host', ['uwsgi', 'werkzeug'], indirect=True)

@@ -12,26 +12,31 @@
 
 """What the samples of single hosts promise beyond what all hosts do."""
 
+import re
 import shutil
 import socket
 import subprocess
 
 import hosts
 import pytest
+from hosts import driver, tls
 
 UNITS = sorted(hosts.FOLDER.glob('*/*.service'))
+APACHE_SITES = {'apache_mod_wsgi': 'wsgi', 'apache_uwsgi': 'proxy_uwsgi'}
 
 
-def verify(unit, root):
+def verify(unit, root, *drop_ins):
     """Check a unit as systemd does, on a machine set up as it says."""
-    for line in unit.read_text().splitlines():
-        if line.startswith('Exec'):
-            program = root / line.partition('=')[2].split()[0].lstrip('/')
+    folder = root / 'etc' / 'systemd' / 'system'
+    (folder / f'{unit.name}.d').mkdir(parents=True)
+    shutil.copy(unit, folder)
+    for drop_in in drop_ins:
+        shutil.copy(drop_in, folder / f'{unit.name}.d')
+    for file in (unit, *drop_ins):
+        for path in re.findall(r'^Exec\w+=(/\S+)', file.read_text(), re.M):
+            program = root / path.lstrip('/')
             program.parent.mkdir(parents=True, exist_ok=True)
             program.touch(0o755)
-    folder = root / 'etc' / 'systemd' / 'system'
-    folder.mkdir(parents=True)
-    (folder / unit.name).write_bytes(unit.read_bytes())
     shutil.copytree(
         '/usr/lib/systemd/system',
         root / 'usr' / 'lib' / 'systemd' / 'system',
@@ -55,6 +60,79 @@ def test_systemd_refuses_a_wrong_unit(tmp_path):
     wrong = tmp_path / 'telemetry-api.service'
     wrong.write_text(UNITS[0].read_text().replace('KillMode', 'KillMood'))
     assert 'KillMood' in verify(wrong, tmp_path / 'root').stderr
+
+
+def test_systemd_accepts_the_unit_behind_a_proxy(tmp_path):
+    done = verify(
+        hosts.FOLDER / 'uwsgi' / 'telemetry-api.service',
+        tmp_path,
+        hosts.FOLDER / 'nginx_uwsgi' / 'behind-a-proxy.conf',
+    )
+    assert (done.returncode, done.stderr) == (0, '')
+
+
+@pytest.mark.parametrize(('folder', 'module'), APACHE_SITES.items())
+def test_apache_accepts_the_site_in_its_place(folder, module, tmp_path):
+    etc = tmp_path / 'apache2'
+    shutil.copytree('/etc/apache2', etc, symlinks=True)
+    shutil.copy(
+        hosts.FOLDER / folder / 'telemetry-api.conf', etc / 'sites-available'
+    )
+    environ = {
+        'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+        'APACHE_CONFDIR': str(etc),
+        'APACHE_STATE_DIRECTORY': str(tmp_path / 'state'),
+        'APACHE_RUN_USER': 'nobody',
+        'APACHE_RUN_GROUP': 'nogroup',
+        'APACHE_RUN_DIR': str(tmp_path),
+        'APACHE_LOG_DIR': str(tmp_path),
+        'APACHE_PID_FILE': str(tmp_path / 'apache2.pid'),
+    }
+    for command in (
+        ['a2enmod', module],
+        ['a2ensite', 'telemetry-api'],
+        # The user that the page makes is not on this machine.
+        ['apache2', '-t', '-d', etc, '-C', 'Define TELEMETRY_USER nobody'],
+    ):
+        done = subprocess.run(
+            command, env=environ, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert 'Syntax OK' in done.stderr
+
+
+def test_nginx_accepts_the_site_in_its_place(tmp_path):
+    folder = hosts.FOLDER / 'nginx_uwsgi'
+    etc = tmp_path / 'etc' / 'nginx'
+    shutil.copytree('/etc/nginx', etc, symlinks=True)
+    # The distribution's own site needs the privilege for port 80.
+    shutil.rmtree(etc / 'sites-enabled')
+    shutil.copy(folder / 'telemetry-api.conf', etc / 'conf.d')
+    shutil.copy(folder / 'telemetry-api.local', etc)
+    for private in ('etc/ssl/certs', 'etc/ssl/private', 'var/log/nginx'):
+        (tmp_path / private).mkdir(parents=True)
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'var' / 'lib' / 'nginx').mkdir(parents=True)
+    certificate, key = tls.certificate(tmp_path, '127.0.0.1')
+    certificate.rename(tmp_path / 'etc/ssl/certs/telemetry-api.pem')
+    key.rename(tmp_path / 'etc/ssl/private/telemetry-api.key')
+    # The same files on a machine that begins at the temporary folder; port
+    # 443 needs a privilege, too.
+    for file in (etc / 'nginx.conf', etc / 'telemetry-api.local'):
+        text = re.sub(
+            r'(?<=[ :])/(?=etc|run|var)', f'{tmp_path}/', file.read_text()
+        )
+        file.write_text(text.replace('443 ssl', '8443 ssl'))
+    done = subprocess.run(
+        [
+            driver.executable('nginx', 'nginx-light'),
+            *('-t', '-e', 'stderr', '-c', etc / 'nginx.conf'),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'emerg' not in done.stderr
 
 
 @pytest.mark.parametrize('name', ['gunicorn', 'uwsgi', 'uwsgi-debian'])

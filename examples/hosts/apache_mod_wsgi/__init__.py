@@ -49,6 +49,7 @@ class ApacheModWSGI(apache.Apache):
     def values(self):
         return {
             'TELEMETRY_ADDRESS': self.host_and_port,
+            'TELEMETRY_PREFIX': self.prefix or '/',
             'TELEMETRY_SCRIPT': self.script,
             'TELEMETRY_PYTHON_HOME': driver.distribution_venv(
                 self.root / 'venv'

@@ -30,6 +30,9 @@ class Gunicorn(driver.Host):
         'for a proxy.',
     }
 
+    def prepare(self):
+        self.environ['SCRIPT_NAME'] = self.prefix
+
     def command(self):
         # The command line comes after the file and replaces its values.
         return [

@@ -19,6 +19,10 @@
 bind = '127.0.0.1:8777'
 # The WSGI application, as module:callable.
 wsgi_app = 'telemetry.wsgi:application'
+# The path that the application is below: this environment variable of
+# gunicorn. For /telemetry say ['SCRIPT_NAME=/telemetry'], or set the variable
+# in the unit.
+raw_env = []
 
 # Threads, so that one slow query holds up one request only.
 worker_class = 'gthread'

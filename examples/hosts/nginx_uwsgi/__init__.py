@@ -14,13 +14,14 @@
 
 import pathlib
 import signal
+import subprocess
 
 from hosts import driver, tls, uwsgi
 
 # The file that the distribution has around the sites.
 MAIN = """\
 daemon off;
-error_log stderr notice;
+error_log stderr;
 pid {root}/run/nginx.pid;
 events {{}}
 http {{
@@ -31,14 +32,6 @@ http {{
     scgi_temp_path {root}/run/scgi;
     include {sample};
 }}
-"""
-
-LOCAL = """\
-listen {address} ssl;
-ssl_certificate {certificate};
-ssl_certificate_key {key};
-set $telemetry_api_socket unix:{socket};
-access_log {root}/log/access.log telemetry_api;
 """
 
 
@@ -53,20 +46,26 @@ class NginxUWSGI(driver.Proxied):
     )
     behind = uwsgi.BehindProxy
     scheme = 'https'
-    servers = {'nginx': r'nginx/(\S+)'}
     stop_signal = signal.SIGQUIT
+    cannot = {
+        'failure': 'Clients get 502, since uWSGI gives no answer. Let the '
+        'application answer for itself, as the telemetry API does on any '
+        'error.',
+    }
 
     def prepare(self):
         self.certificate, key = tls.certificate(self.root, self.address)
-        (self.root / 'telemetry-api.local').write_text(
-            LOCAL.format(
-                address=self.host_and_port,
-                certificate=self.certificate,
-                key=key,
-                socket=self.backend.listen_address(),
-                root=self.root,
-            )
-        )
+        local = (self.folder / 'telemetry-api.local').read_text()
+        for value, here in {
+            'listen 443 ssl;': f'listen {self.host_and_port} ssl;',
+            'listen [::]:443 ssl;': '',
+            '/etc/ssl/certs/telemetry-api.pem': self.certificate,
+            '/etc/ssl/private/telemetry-api.key': key,
+            '/run/telemetry-api/uwsgi.sock': self.backend.listen_address(),
+            '/var/log/nginx': self.root / 'log',
+        }.items():
+            local = local.replace(value, str(here))
+        (self.root / 'telemetry-api.local').write_text(local)
         parameters = pathlib.Path('/etc/nginx/uwsgi_params')
         (self.root / parameters.name).symlink_to(parameters)
         (self.root / 'nginx.conf').write_text(
@@ -75,9 +74,20 @@ class NginxUWSGI(driver.Proxied):
             )
         )
 
+    def versions(self):
+        # It has no line in its log for this.
+        said = subprocess.run(
+            [self.program(), '-v'], capture_output=True, text=True, check=True
+        )
+        _, _, version = said.stderr.strip().partition('/')
+        return {'nginx': version, **super().versions()}
+
+    def program(self):
+        return driver.executable('nginx', 'nginx-light')
+
     def command(self):
         return [
-            driver.executable('nginx', 'nginx-light'),
+            self.program(),
             *('-e', 'stderr', '-p', self.root),
             *('-c', self.root / 'nginx.conf'),
         ]

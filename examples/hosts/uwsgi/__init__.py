@@ -36,6 +36,9 @@ class UWSGI(driver.Host):
         'underscores': 'uWSGI takes X_User_Id for X-User-Id. Where identity '
         'comes in headers, put nginx or Apache in front: they drop such '
         'names.',
+        'failure': 'uWSGI closes the connection without an answer. Let the '
+        'application answer for itself, as the telemetry API does on any '
+        'error.',
         'expect': 'uWSGI sends no interim answer on this socket. Clients '
         'send the body after a second or so. Put nginx in front.',
         'keep-alive': 'This socket serves one request on each connection, '
@@ -49,6 +52,7 @@ class UWSGI(driver.Host):
             'address': self.listen_address(),
             'language': self.language,
             'application': self.application,
+            'prefix': self.prefix or '/',
             'python-home': self.python_home(),
             'run-directory': self.root / 'run',
         }

@@ -28,6 +28,9 @@ class Werkzeug(driver.Host):
         'and Python. In production take a WSGI host.',
         'keep-alive': 'The development server serves one request on each '
         'connection. In production take a WSGI host.',
+        'prefix': 'The development server has the whole site. Put a proxy in '
+        'front that sends X-Forwarded-Prefix, and let the telemetry API '
+        'believe it with [oslo_middleware] enable_proxy_headers_parsing.',
         'reload': 'There is one process, and none to take over from it. It '
         'starts again on a changed source file with --reload. In production '
         'take a WSGI host.',
@@ -38,6 +41,8 @@ class Werkzeug(driver.Host):
     }
 
     def command(self):
+        if self.prefix:
+            raise driver.HostError(self.cannot['prefix'])
         return [
             driver.executable('telemetry-api', 'this package'),
             f'--application={self.application}',
