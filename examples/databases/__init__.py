@@ -113,21 +113,19 @@ class Server:
         """
         # Sockets have a place of their own: their paths must be short.
         self.sockets = pathlib.Path(tempfile.mkdtemp(prefix='db'))
-        self._give_away(self.sockets)
-        if not self.data.exists():
-            self.data.mkdir(parents=True, mode=0o700)
-            self._give_away(self.data)
-            self._run(self._unprivileged(self.initialize()))
-        with self.log.open('ab') as log:
-            self.process = subprocess.Popen(
-                self._unprivileged(self.command()),
-                cwd=self.data,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
         try:
+            self._give_away(self.sockets)
+            if not self.data.exists():
+                self._initialize()
+            with self.log.open('ab') as log:
+                self.process = subprocess.Popen(
+                    self._unprivileged(self.command()),
+                    cwd=self.data,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             self._wait_until_it_answers()
         except BaseException:
             self.stop()
@@ -139,18 +137,17 @@ class Server:
 
         :raises ServerError: it is still there after the wait
         """
-        if self.process is None:
-            return
-        self.process.send_signal(self.stop_signal)
+        process, self.process = self.process, None
         try:
-            self.process.wait(self.patience)
+            if process is not None:
+                process.send_signal(self.stop_signal)
+                process.wait(self.patience)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            process.kill()
+            process.wait()
             raise self._error('did not stop') from None
         finally:
-            self.process = None
-            shutil.rmtree(self.sockets)
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def create(self):
         """Make the user and the database with the file for readers."""
@@ -164,6 +161,15 @@ class Server:
         :raises ServerError: the client does not return 0
         """
         return self._run(self.client(), text)
+
+    def _initialize(self):
+        self.data.mkdir(parents=True, mode=0o700)
+        self._give_away(self.data)
+        try:
+            self._run(self._unprivileged(self.initialize()))
+        except BaseException:
+            shutil.rmtree(self.data)
+            raise
 
     def _wait_until_it_answers(self):
         limit = time.monotonic() + self.patience
