@@ -102,17 +102,22 @@ def test_serves_an_application_of_others(start, tmp_path):
         '[api]\n'
         'auth_strategy = noauth2\n'
     )
-    subprocess.run(
+    environ = {'OS_PLACEMENT_CONFIG_DIR': str(tmp_path)}
+    # When it is imported, placement writes its standard names into the
+    # database, and does not wait for another process that does the same on
+    # SQLite: let one process do it before a host starts several.
+    for command in (
         [
             pathlib.Path(sys.executable).with_name('placement-manage'),
             *('--config-file', tmp_path / 'placement.conf', 'db', 'sync'),
         ],
-        check=True,
-    )
+        [sys.executable, '-c', 'import placement.wsgi.api'],
+    ):
+        subprocess.run(command, env={**os.environ, **environ}, check=True)
     with (
         start(
             'placement.wsgi.api:application',
-            environ={'OS_PLACEMENT_CONFIG_DIR': str(tmp_path)},
+            environ=environ,
         ) as server,
         server.session() as session,
     ):
