@@ -278,7 +278,8 @@ class Host:
         message = [f'{self.name} {what}.']
         for log in self.logs:
             lines = log.read_text(errors='replace').splitlines()
-            message += [f'The end of {log.name}:', *lines[-30:]]
+            # Two tracebacks of the host may come after that of the reason.
+            message += [f'The end of {log.name}:', *lines[-100:]]
         return HostError('\n'.join(message))
 
     def __enter__(self):

@@ -196,6 +196,9 @@ class _Handler(serving.WSGIRequestHandler):
         if self.server.stopping:  # the request is on its way, or never comes
             self.connection.settimeout(1)
 
+    def handle_expect_100(self):
+        return True  # Werkzeug sends 100 Continue by itself, too
+
     def run_wsgi(self):
         self.server.waiting.discard(self.connection)
         self.connection.settimeout(None)

@@ -355,6 +355,19 @@ def test_stop_does_not_wait_for_clients_that_stay_after_the_answer(
         assert command.wait() == 0
 
 
+def test_tells_a_client_once_to_continue(serve):
+    command = serve()
+    with socket.create_connection(address(command.url)) as client:
+        client.sendall(
+            b'GET / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n'
+        )
+        lines = client.makefile().readlines()
+    assert [line.split()[1] for line in lines if 'HTTP/1.1' in line] == [
+        '100',
+        '200',
+    ]
+
+
 def test_access_log(serve):
     command = serve()
     with socket.create_connection(address(command.url)) as client:
