@@ -20,11 +20,13 @@ command line of the commands.
 import copy
 import os
 import pathlib
+import stat
 
 from oslo_config import cfg
 from oslo_db import options as db_options
 from oslo_log import log
 from oslo_middleware import opts as middleware_options
+from oslo_policy import opts as policy_options
 
 CONFIG_DIR_VARIABLE = 'OS_TELEMETRY_CONFIG_DIR'
 DEFAULT_CONFIG_DIR = '/etc/telemetry'
@@ -32,6 +34,10 @@ DEFAULT_CONFIG_DIR = '/etc/telemetry'
 # errors that we report ourselves.
 QUIET_LIBRARIES = ['alembic=WARN', 'oslo_db.sqlalchemy.exc_filters=ERROR']
 STORAGE_HEALTHCHECK = 'telemetry_storage'
+# Options of oslo.policy, and the names beside telemetry.conf they mean.
+POLICY_FILES = {'policy_file': 'policy.yaml', 'policy_dirs': 'policy.d'}
+# The service itself answers who has no token.
+NOT_FOR_KEYSTONE = ('delay_auth_decision',)
 DEFAULT_CONNECTION = 'sqlite:////var/lib/telemetry/telemetry.sqlite'
 
 # What telemetry-api also takes from its command line.
@@ -84,10 +90,35 @@ SERVER_OPTS = [
         help='Private key file of tls_cert, in PEM format and without a '
         'password. When unset, the key is read from tls_cert.',
     ),
+    cfg.BoolOpt(
+        'allow_public_noauth',
+        default=False,
+        help='Let telemetry-api listen on an address that is not a loopback '
+        'address although auth_strategy is noauth: whoever reaches it may '
+        'read and write all samples. A WSGI host ignores this option.',
+    ),
 ]
 
 API_OPTS = [
     *SERVER_OPTS,
+    cfg.StrOpt(
+        'auth_strategy',
+        default='noauth',
+        choices=[
+            (
+                'noauth',
+                'Nobody needs a token, and everybody may read and write all '
+                'samples. Who names a project in the header X-Project-Id is '
+                'limited to it.',
+            ),
+            (
+                'keystone',
+                'Each request needs a token of Keystone, but for / and '
+                '/healthcheck. See the group [keystone_authtoken].',
+            ),
+        ],
+        help='How the API learns who calls.',
+    ),
     cfg.IntOpt(
         'default_limit',
         default=100,
@@ -192,6 +223,86 @@ POLLING_OPTS = [
     ),
 ]
 
+COLLECTOR_OPTS = [
+    cfg.HostAddressOpt(
+        'udp_address',
+        default='127.0.0.1',
+        help='Address on which telemetry-collector listens. The default '
+        'takes samples from this machine only. UDP knows no caller: whoever '
+        'can reach the address can store samples.',
+    ),
+    cfg.PortOpt(
+        'udp_port',
+        default=4952,
+        help='UDP port on which telemetry-collector listens. 0 takes a free '
+        'port.',
+    ),
+    cfg.IntOpt(
+        'receive_buffer',
+        min=4096,
+        max=2**30,
+        sample_default='as the kernel has it, net.core.rmem_default',
+        help='Bytes that the kernel keeps for telemetry-collector while it '
+        'is busy (SO_RCVBUF). The kernel gives no more than its setting '
+        'net.core.rmem_max, and counts about 800 bytes for a small sample.',
+    ),
+    cfg.IntOpt(
+        'max_datagram_size',
+        default=65535,
+        min=512,
+        max=65535,
+        help='Largest datagram, in bytes, that telemetry-collector accepts. '
+        'It drops and counts a larger one.',
+    ),
+    cfg.IntOpt(
+        'queue_size',
+        default=10000,
+        min=1,
+        max=10000000,
+        help='How many samples of telemetry-collector wait for the '
+        'database. When so many wait, it drops and counts what comes. They '
+        'take at most this many times max_datagram_size of memory, and '
+        'about 1 kB each if they are small.',
+    ),
+    cfg.IntOpt(
+        'batch_size',
+        default=500,
+        min=1,
+        max=10000,
+        help='How many samples telemetry-collector stores at most in one '
+        'transaction.',
+    ),
+    cfg.FloatOpt(
+        'batch_timeout',
+        default=1,
+        min=0,
+        help='How many seconds a sample waits at most for others to be '
+        'stored with.',
+    ),
+    cfg.IntOpt(
+        'writers',
+        default=1,
+        min=1,
+        max=64,
+        help='How many batches telemetry-collector stores at the same time. '
+        'Each takes one of [database] max_pool_size connections. SQLite '
+        'gains nothing from more than one.',
+    ),
+    cfg.FloatOpt(
+        'log_interval',
+        default=60,
+        min=0.1,
+        help='Seconds from one message about dropped samples to the next.',
+    ),
+    cfg.FloatOpt(
+        'shutdown_timeout',
+        default=30,
+        min=0,
+        help='How many seconds telemetry-collector goes on storing after '
+        'SIGTERM. What is left then is dropped and counted.',
+    ),
+]
+
 
 def list_opts():
     """Return [(group, options)] for oslo.config's tools.
@@ -211,6 +322,13 @@ def list_opts():
         max_retries=0,
         max_overflow=0,
     )
+    policy = policy_options.list_opts()
+    for _, opts in policy:
+        for opt in opts:
+            if opt.name in POLICY_FILES:
+                opt.sample_default = os.path.join(
+                    DEFAULT_CONFIG_DIR, POLICY_FILES[opt.name]
+                )
     healthcheck = middleware_options.list_opts_healthcheck()
     for _, opts in healthcheck:
         cfg.set_defaults(opts, backends=[STORAGE_HEALTHCHECK])
@@ -219,8 +337,32 @@ def list_opts():
         ('api', API_OPTS),
         ('expirer', EXPIRER_OPTS),
         ('polling', POLLING_OPTS),
+        ('collector', COLLECTOR_OPTS),
         *middleware_options.list_opts_http_proxy_to_wsgi(),
         *healthcheck,
+        *policy,
+    ]
+
+
+def list_keystone_opts():
+    """Return [(group, options)] of what checks tokens of Keystone.
+
+    These are registered only when ``[api] auth_strategy`` asks for it: to
+    import them takes longer than all the rest. The options for logging in
+    are those of ``auth_type = password``.
+    """
+    from keystoneauth1 import loading
+    from keystonemiddleware import opts as keystone_options
+
+    return [
+        (
+            group,
+            [
+                *(opt for opt in opts if opt.name not in NOT_FOR_KEYSTONE),
+                *loading.get_auth_plugin_conf_options('password'),
+            ],
+        )
+        for group, opts in keystone_options.list_auth_token_opts()
     ]
 
 
@@ -234,7 +376,15 @@ def new():
     )
     for group, opts in list_opts():
         conf.register_opts(opts, group=group)
+    for name, file in POLICY_FILES.items():
+        # Otherwise oslo.policy looks into home folders, too.
+        conf.set_default(name, str(directory() / file), 'oslo_policy')
     return conf
+
+
+def directory():
+    """Return the folder of the configuration, a Path."""
+    return pathlib.Path(os.environ.get(CONFIG_DIR_VARIABLE, DEFAULT_CONFIG_DIR))
 
 
 def load(argv=None, prog=None, cli_opts=(), description=None):
@@ -251,11 +401,8 @@ def load(argv=None, prog=None, cli_opts=(), description=None):
     """
     conf = new()
     conf.register_cli_opts(cli_opts)
-    directory = pathlib.Path(
-        os.environ.get(CONFIG_DIR_VARIABLE, DEFAULT_CONFIG_DIR)
-    )
-    file = directory / 'telemetry.conf'
-    parts = directory / 'telemetry.conf.d'
+    file = directory() / 'telemetry.conf'
+    parts = directory() / 'telemetry.conf.d'
     conf(
         argv or [],
         project='telemetry',

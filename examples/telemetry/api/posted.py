@@ -9,7 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Checking and completing the samples of a POST."""
+"""Checking and completing the samples that come from outside.
+
+Those of a POST and those of publishers, which ``telemetry-collector``
+receives, are checked by the same rules; what only one of them must keep is in
+:func:`read` and in :func:`message`.
+"""
 
 import datetime
 import uuid
@@ -29,6 +34,9 @@ MANDATORY = (
     'resource_id',
 )
 MAX_TEXT = 255  # characters, as the columns of the schema
+
+# What the publishers of the original send beside the sample itself.
+TRANSPORT_FIELDS = frozenset({'message_signature', 'monotonic_time'})
 
 # Times that every database can store and that leave room for arithmetic.
 FIRST_TIME = datetime.datetime(1000, 1, 1)
@@ -56,18 +64,32 @@ def read(document, meter_name, caller, default_source):
     ]
 
 
+def message(item, default_source, now):
+    """Return the Sample of a message, valid and complete.
+
+    A publisher gives its sample a message_id, names the source in full, and
+    may send metadata that are more than text; storage judges these. The
+    signature of the message is not checked.
+
+    :param item: the decoded message
+    :param default_source: source of a sample that names none
+    :param now: when it came, a naive time in UTC
+    :raises werkzeug.exceptions.BadRequest: it is not a sample
+    """
+    given = _given(item, TRANSPORT_FIELDS)
+    return _complete(
+        given,
+        now,
+        message_id=_text(given, 'message_id'),
+        source=_text(given, 'source', default_source),
+        user_id=_text(given, 'user_id'),
+        project_id=_text(given, 'project_id'),
+        resource_metadata=_dict(given, 'resource_metadata'),
+    )
+
+
 def _sample(item, meter_name, caller, default_source, now):
-    if not isinstance(item, dict):
-        raise errors.invalid_input(
-            'samples', item, 'Each sample must be a JSON object.'
-        )
-    for name in item:
-        if name not in base.SAMPLE_FIELDS:
-            raise errors.unknown_attribute(name)
-    given = {name: value for name, value in item.items() if value is not None}
-    for name in MANDATORY:
-        if name not in given:
-            raise errors.missing(name)
+    given = _given(item)
     if 'message_id' in given:
         raise errors.invalid_input(
             'message_id',
@@ -78,33 +100,57 @@ def _sample(item, meter_name, caller, default_source, now):
         raise errors.invalid_input(
             'counter_name', given['counter_name'], f'should be {meter_name}'
         )
-    if given['counter_type'] not in COUNTER_TYPES:
-        raise errors.invalid_input(
-            'counter_type',
-            given['counter_type'],
-            f'The counter type must be: {", ".join(COUNTER_TYPES)}',
-        )
     project_id = _text(given, 'project_id', caller.project_id)
     if not caller.may_post_for(project_id):
         raise errors.invalid_input(
             'project_id', project_id, 'can not post samples to other projects'
         )
     source = _text(given, 'source', default_source)
-    return base.Sample(
-        message_id=str(uuid.uuid1()),
+    return _complete(
+        given,
+        now,
         source=f'{project_id}:{source}' if project_id else source,
+        user_id=_text(given, 'user_id', caller.user_id),
+        project_id=project_id,
+        resource_metadata=_metadata(given),
+    )
+
+
+def _given(item, ignored=frozenset()):
+    """Return what a sample says: known fields with a value."""
+    if not isinstance(item, dict):
+        raise errors.invalid_input(
+            'samples', item, 'Each sample must be a JSON object.'
+        )
+    for name in item:
+        if name not in base.SAMPLE_FIELDS and name not in ignored:
+            raise errors.unknown_attribute(name)
+    given = {name: value for name, value in item.items() if value is not None}
+    for name in MANDATORY:
+        if name not in given:
+            raise errors.missing(name)
+    return given
+
+
+def _complete(given, now, message_id=None, **fields):
+    if given['counter_type'] not in COUNTER_TYPES:
+        raise errors.invalid_input(
+            'counter_type',
+            given['counter_type'],
+            f'The counter type must be: {", ".join(COUNTER_TYPES)}',
+        )
+    return base.Sample(
+        message_id=message_id or str(uuid.uuid1()),
         counter_name=_text(given, 'counter_name'),
         counter_type=given['counter_type'],
         counter_unit=_text(given, 'counter_unit'),
         counter_volume=values.number(
             'counter_volume', given['counter_volume']
         ),
-        user_id=_text(given, 'user_id', caller.user_id),
-        project_id=project_id,
         resource_id=_text(given, 'resource_id'),
         timestamp=_time(given, 'timestamp', now),
         recorded_at=_time(given, 'recorded_at', now),
-        resource_metadata=_metadata(given.get('resource_metadata', {})),
+        **fields,
     )
 
 
@@ -134,15 +180,21 @@ def _time(given, name, now):
     return moment
 
 
-def _metadata(metadata):
-    if not isinstance(metadata, dict):
-        raise _wrong_type('resource_metadata', metadata, 'dict')
+def _metadata(given):
+    metadata = _dict(given, 'resource_metadata')
     for key, value in metadata.items():
         name = f'resource_metadata.{values.text("resource_metadata", key)}'
         if not isinstance(value, str):
             raise _wrong_type(name, value, 'str')
         values.text(name, value)
     return metadata
+
+
+def _dict(given, name):
+    value = given.get(name, {})
+    if not isinstance(value, dict):
+        raise _wrong_type(name, value, 'dict')
+    return value
 
 
 def _wrong_type(name, value, expected):

@@ -55,6 +55,13 @@ class Storage:
         """
         writes.add_samples(self._database, samples)
 
+    def faults(self, samples):
+        """Return why :meth:`add_samples` would refuse some of the samples.
+
+        It is a list of SampleErrors, one for each such sample, in order.
+        """
+        return writes.faults(self._database, samples)
+
     def samples(
         self,
         filter=None,  # noqa: A002

@@ -95,8 +95,7 @@ class Batch:
 
     def check_message_ids(self, connection):
         """Raise SampleError if a message_id is already in the database."""
-        ids = _existing(connection, schema.sample.c.message_id, self._index)
-        for message_id in ids:
+        for message_id in _stored(connection, self._index):
             raise _duplicate(self._index[message_id], message_id)
 
     def _store_series(self, connection):
@@ -169,6 +168,10 @@ def _existing(connection, key, wanted):
         for row in connection.execute(query):
             found[getattr(row, key.name)] = row
     return found
+
+
+def _stored(connection, message_ids):
+    return _existing(connection, schema.sample.c.message_id, message_ids)
 
 
 def _digest(text):
@@ -252,3 +255,25 @@ def add_samples(database, samples):
             # rows that can collide.
             with database.read() as connection:
                 batch.check_message_ids(connection)
+
+
+def faults(database, samples):
+    """Return a SampleError for each sample that cannot be stored."""
+    found = {}
+    for index, sample in enumerate(samples):
+        try:
+            Batch([sample])
+        except errors.SampleError as error:
+            found[index] = errors.SampleError(index, error.field, error.why)
+    sound = [
+        (index, sample.message_id)
+        for index, sample in enumerate(samples)
+        if index not in found
+    ]
+    with database.read() as connection:
+        stored = set(_stored(connection, {name for _, name in sound}))
+    for index, message_id in sound:
+        if message_id in stored:
+            found[index] = _duplicate(index, message_id)
+        stored.add(message_id)
+    return [found[index] for index in sorted(found)]
