@@ -13,7 +13,9 @@
 
 """``telemetry-api``: the development server, Werkzeug without eventlet."""
 
+import _thread
 import contextlib
+import dataclasses
 import functools
 import os
 import pathlib
@@ -31,9 +33,10 @@ from oslo_log import log
 from werkzeug import serving
 from werkzeug.wsgi import ClosingIterator
 
-from telemetry import cmd, storage
 from telemetry import conf as telemetry_conf
+from telemetry import storage
 from telemetry.api import deploy
+from telemetry.cmd import shell
 
 LOG = log.getLogger(__name__)
 
@@ -60,20 +63,40 @@ CLI_OPTS = [
 LISTENING_FD = 'TELEMETRY_API_LISTENING_FD'
 
 
-def main(argv=None):
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """How a command that serves introduces itself."""
+
+    prog: str
+    description: str
+    #: the kind of server
+    server: str
+    #: what a request is answered in, where threads are on
+    threads: str
+    #: what to use instead, and where the guide tells about it
+    instead: str
+
+
+DEVELOPMENT = Style(
+    prog='telemetry-api',
+    description='Serve the telemetry API for development, with Werkzeug.',
+    server='development server',
+    threads='threads',
+    instead='for production see "Choose a host" in the guide '
+    '(install/choose-a-host)',
+)
+
+
+def main(argv=None, style=DEVELOPMENT):
     """Run the command and return its exit status."""
-    return cmd.run(
-        'telemetry-api',
-        _main,
+    return shell.run(
+        style.prog,
+        lambda conf: serve(_application(conf), conf, style),
         argv,
         cli_opts=CLI_OPTS,
         settings=('api', telemetry_conf.SERVER_OPTS),
-        description='Serve the telemetry API for development, with Werkzeug.',
+        description=style.description,
     )
-
-
-def _main(conf):
-    serve(_application(conf), conf)
 
 
 def _application(conf):
@@ -87,12 +110,12 @@ def _application(conf):
     try:
         return pkgutil.resolve_name(conf.application)
     except (ImportError, AttributeError, ValueError) as error:
-        raise cmd.CommandError(
+        raise shell.CommandError(
             f'cannot load the application {conf.application!r}: {error}'
         ) from error
 
 
-def serve(application, conf):
+def serve(application, conf, style):
     """Serve any WSGI application until SIGTERM or SIGINT.
 
     The first signal closes the port and waits for the requests in flight; a
@@ -100,19 +123,19 @@ def serve(application, conf):
     are those of ``[api]``, and ``conf.reload`` asks for a new start when
     source files change.
 
-    :raises telemetry.cmd.CommandError: the options contradict each other, or
-        the address or the TLS files cannot be used.
+    :raises telemetry.cmd.shell.CommandError: the options contradict each
+        other, or the address or the TLS files cannot be used.
     """
     workers = conf.api.workers
     threads = workers == 1 if conf.api.threads is None else conf.api.threads
     if threads and workers > 1:
-        raise cmd.CommandError(
+        raise shell.CommandError(
             f'[api] workers = {workers} and threads = true: the development '
             'server takes several processes or threads, not both; unset one '
             'of them'
         )
     if threads:
-        make, mode = _ThreadingServer, 'threads'
+        make, mode = _ThreadingServer, style.threads
     elif workers > 1:
         make = functools.partial(_ForkingServer, processes=workers)
         mode = f'up to {workers} processes'
@@ -135,9 +158,8 @@ def serve(application, conf):
         signal.signal(number, server.on_signal)
     host = f'[{server.host}]' if ':' in server.host else server.host
     print(
-        f'telemetry-api: development server on {"https" if tls else "http"}'
-        f'://{host}:{server.port} ({mode}); for production see "Choose a '
-        'host" in the guide (install/choose-a-host)',
+        f'{style.prog}: {style.server} on {"https" if tls else "http"}'
+        f'://{host}:{server.port} ({mode}); {style.instead}',
         flush=True,
     )
     server.serve_forever(poll_interval=0.1)
@@ -150,14 +172,14 @@ def _tls(cert, key):
     """Return the TLS context of the two files, or None without a file."""
     if not cert:
         if key:
-            raise cmd.CommandError('[api] tls_key needs tls_cert')
+            raise shell.CommandError('[api] tls_key needs tls_cert')
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         # With a password here, a key that has one fails instead of asking.
         context.load_cert_chain(cert, key, password='')
     except OSError as error:
-        raise cmd.CommandError(
+        raise shell.CommandError(
             f'cannot use [api] tls_cert = {cert}'
             f'{f" with tls_key = {key}" if key else ""}: '
             f'{error.strerror or error}'
@@ -182,7 +204,7 @@ def _listen(host, port):
         )
     except OSError as error:
         reason = error.strerror.partition(' (while')[0]
-        raise cmd.CommandError(
+        raise shell.CommandError(
             f'cannot listen on [api] host = {host}, port = {port}: {reason}'
         ) from error
 
@@ -264,8 +286,9 @@ class _Server(serving.BaseWSGIServer):
         """End serve_forever(), once the requests in flight are answered."""
         self.dismiss()
         # This may run inside of the loop, whose end shutdown() waits for,
-        # and inside of a write to the log.
-        threading.Thread(target=self._end, args=(reason,), daemon=True).start()
+        # and inside of a write to the log. Thread.start() would wait for the
+        # thread, which a signal handler cannot do in eventlet's hub.
+        _thread.start_new_thread(self._end, (reason,))
 
     def _end(self, reason):
         LOG.info(reason)

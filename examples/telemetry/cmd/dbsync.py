@@ -11,12 +11,13 @@
 # under the License.
 """``telemetry-dbsync``: creates or upgrades the tables of the service."""
 
-from telemetry import cmd, storage
+from telemetry import storage
+from telemetry.cmd import shell
 
 
 def main(argv=None):
     """Run the command and return its exit status."""
-    return cmd.run(
+    return shell.run(
         'telemetry-dbsync',
         sync,
         argv,

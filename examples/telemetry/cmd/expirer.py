@@ -13,13 +13,14 @@
 
 import datetime
 
-from telemetry import cmd, storage
 from telemetry import conf as telemetry_conf
+from telemetry import storage
+from telemetry.cmd import shell
 
 
 def main(argv=None):
     """Run the command and return its exit status."""
-    return cmd.run(
+    return shell.run(
         'telemetry-expirer',
         expire,
         argv,
@@ -39,7 +40,7 @@ def expire(conf):
     try:
         older_than = now - datetime.timedelta(seconds=seconds)
     except OverflowError:
-        raise cmd.CommandError(
+        raise shell.CommandError(
             f'[expirer] time_to_live: {seconds} seconds is before the year 1'
         ) from None
     removed = storage.Storage(conf).expire(older_than, conf.expirer.batch_size)

@@ -34,8 +34,8 @@ import requests
 from oslo_config import cfg
 from oslo_log import log
 
-from telemetry import cmd
 from telemetry import conf as telemetry_conf
+from telemetry.cmd import shell
 
 LOG = log.getLogger(__name__)
 
@@ -60,7 +60,7 @@ FIRST_READING = 1
 
 def main(argv=None):
     """Run the command and return its exit status."""
-    return cmd.run(
+    return shell.run(
         'telemetry-polling',
         poll,
         argv,
@@ -71,7 +71,7 @@ def main(argv=None):
     )
 
 
-class NotStored(cmd.CommandError):
+class NotStored(shell.CommandError):
     """The API did not take samples."""
 
 
