@@ -80,6 +80,13 @@ class Apache(driver.Host):
             'APACHE_RUN_DIR': str(self.root / 'run'),
         }
 
+    def is_ready(self):
+        # It may answer before it has said which version it is.
+        return (
+            'resuming normal operations' in self.log_text()
+            and super().is_ready()
+        )
+
     def command(self):
         return [
             driver.executable('apache2', 'apache2'),

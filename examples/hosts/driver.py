@@ -59,7 +59,7 @@ class Host:
 
     #: The name of the host, unique among the hosts.
     name = None
-    #: The names of files beside the driver that a reader copies.
+    #: The files that a reader copies, as paths in the folder of all hosts.
     samples = ()
     #: The scheme of the URL.
     scheme = 'http'
@@ -125,8 +125,13 @@ class Host:
 
     @property
     def folder(self):
-        """The folder of the host, with its samples."""
+        """The folder of the host, with the samples that are its own."""
         return pathlib.Path(inspect.getfile(type(self))).parent
+
+    @property
+    def socket(self):
+        """The unix socket of a host that a proxy is in front of."""
+        return self.root / 'run' / 'socket'
 
     @property
     def host_and_port(self):

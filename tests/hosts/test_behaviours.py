@@ -169,6 +169,38 @@ def test_drops_header_names_with_underscores(server):
     assert 'HTTP_X_USER_ID' not in answer.json()
 
 
+@pytest.mark.behaviour('forwarded')
+def test_believes_no_client_about_itself(server):
+    """Takes scheme, host, path and address from the connection and the
+    request, not from what a client says of itself in X-Forwarded headers."""
+    other = {'http': 'https', 'https': 'http'}[server.scheme]
+    told = {
+        'X-Forwarded-Proto': other,
+        'X-Forwarded-Protocol': {'https': 'ssl'}.get(other, other),
+        'X-Forwarded-Ssl': {'https': 'on', 'http': 'off'}[other],
+        'X-Forwarded-Host': 'evil.example',
+        'X-Forwarded-Port': '1',
+        'X-Forwarded-Prefix': '/evil',
+        'X-Forwarded-For': '192.0.2.1',
+        'X-Real-IP': '192.0.2.1',
+        'X-Script-Name': '/evil',
+    }
+    without, with_it = (
+        server.get('/environ', headers).json() for headers in (None, told)
+    )
+    for name in (
+        'wsgi.url_scheme',
+        'HTTP_HOST',
+        'SERVER_NAME',
+        'SERVER_PORT',
+        'SCRIPT_NAME',
+        'PATH_INFO',
+        'REMOTE_ADDR',
+    ):
+        assert with_it[name] == without[name], name
+    assert without['wsgi.url_scheme'] == server.scheme
+
+
 @pytest.mark.behaviour('head')
 def test_answers_head_without_a_body(telemetry):
     """Answers HEAD as GET, but without the body."""

@@ -22,7 +22,10 @@ import pytest
 from hosts import driver, tls
 
 UNITS = sorted(hosts.FOLDER.glob('*/*.service'))
-APACHE_SITES = {'apache_mod_wsgi': 'wsgi', 'apache_uwsgi': 'proxy_uwsgi'}
+APACHE_SITES = {
+    'apache_mod_wsgi': ['wsgi'],
+    'apache_uwsgi': ['proxy_uwsgi', 'headers'],
+}
 
 
 def verify(unit, root, *drop_ins):
@@ -62,17 +65,18 @@ def test_systemd_refuses_a_wrong_unit(tmp_path):
     assert 'KillMood' in verify(wrong, tmp_path / 'root').stderr
 
 
-def test_systemd_accepts_the_unit_behind_a_proxy(tmp_path):
+@pytest.mark.parametrize('folder', ['gunicorn', 'uwsgi'])
+def test_systemd_accepts_the_unit_behind_a_proxy(folder, tmp_path):
     done = verify(
-        hosts.FOLDER / 'uwsgi' / 'telemetry-api.service',
+        hosts.FOLDER / folder / 'telemetry-api.service',
         tmp_path,
-        hosts.FOLDER / 'nginx_uwsgi' / 'behind-a-proxy.conf',
+        hosts.FOLDER / folder / 'behind-a-proxy.conf',
     )
     assert (done.returncode, done.stderr) == (0, '')
 
 
-@pytest.mark.parametrize(('folder', 'module'), APACHE_SITES.items())
-def test_apache_accepts_the_site_in_its_place(folder, module, tmp_path):
+@pytest.mark.parametrize(('folder', 'modules'), APACHE_SITES.items())
+def test_apache_accepts_the_site_in_its_place(folder, modules, tmp_path):
     etc = tmp_path / 'apache2'
     shutil.copytree('/etc/apache2', etc, symlinks=True)
     shutil.copy(
@@ -89,7 +93,7 @@ def test_apache_accepts_the_site_in_its_place(folder, module, tmp_path):
         'APACHE_PID_FILE': str(tmp_path / 'apache2.pid'),
     }
     for command in (
-        ['a2enmod', module],
+        ['a2enmod', *modules],
         ['a2ensite', 'telemetry-api'],
         # The user that the page makes is not on this machine.
         ['apache2', '-t', '-d', etc, '-C', 'Define TELEMETRY_USER nobody'],
@@ -101,14 +105,16 @@ def test_apache_accepts_the_site_in_its_place(folder, module, tmp_path):
     assert 'Syntax OK' in done.stderr
 
 
-def test_nginx_accepts_the_site_in_its_place(tmp_path):
-    folder = hosts.FOLDER / 'nginx_uwsgi'
+@pytest.mark.parametrize('folder', ['nginx_gunicorn', 'nginx_uwsgi'])
+def test_nginx_accepts_the_site_in_its_place(folder, tmp_path):
+    common = hosts.FOLDER / 'nginx'
     etc = tmp_path / 'etc' / 'nginx'
     shutil.copytree('/etc/nginx', etc, symlinks=True)
     # The distribution's own site needs the privilege for port 80.
     shutil.rmtree(etc / 'sites-enabled')
-    shutil.copy(folder / 'telemetry-api.conf', etc / 'conf.d')
-    shutil.copy(folder / 'telemetry-api.local', etc)
+    shutil.copy(common / 'telemetry-api.conf', etc / 'conf.d')
+    shutil.copy(common / 'telemetry-api.local', etc)
+    shutil.copy(hosts.FOLDER / folder / 'telemetry-api.backend', etc)
     for private in ('etc/ssl/certs', 'etc/ssl/private', 'var/log/nginx'):
         (tmp_path / private).mkdir(parents=True)
     (tmp_path / 'run').mkdir()

@@ -24,7 +24,10 @@ class ApacheModWSGI(apache.Apache):
     """Apache and mod_wsgi from the distribution, with its own Python."""
 
     name = 'apache-mod-wsgi'
-    samples = ('telemetry-api.conf', 'telemetry-api.wsgi')
+    samples = (
+        'apache_mod_wsgi/telemetry-api.conf',
+        'apache_mod_wsgi/telemetry-api.wsgi',
+    )
     servers = {**apache.Apache.servers, 'mod_wsgi': r'mod_wsgi/(\S+)'}
     modules = {'wsgi': 'libapache2-mod-wsgi-py3'}
     cannot = {

@@ -19,9 +19,16 @@ class ApacheUWSGI(apache.Apache, driver.Proxied):
     """Apache from the distribution, uWSGI from PyPI."""
 
     name = 'apache-uwsgi'
-    samples = ('telemetry-api.conf',)
+    samples = (
+        'apache_uwsgi/telemetry-api.conf',
+        *uwsgi.BehindProxy.samples,
+    )
     behind = uwsgi.BehindProxy
-    modules = {'proxy': 'apache2-bin', 'proxy_uwsgi': 'apache2-bin'}
+    modules = {
+        'headers': 'apache2-bin',
+        'proxy': 'apache2-bin',
+        'proxy_uwsgi': 'apache2-bin',
+    }
     cannot = {
         'chunked': 'mod_proxy_uwsgi refuses chunks with 411. Put nginx in '
         'front, or let clients send the length.',
@@ -30,5 +37,5 @@ class ApacheUWSGI(apache.Apache, driver.Proxied):
     def values(self):
         return {
             'TELEMETRY_ADDRESS': self.host_and_port,
-            'TELEMETRY_SOCKET': self.backend.listen_address(),
+            'TELEMETRY_SOCKET': self.backend.socket,
         }

@@ -21,7 +21,7 @@ class Gunicorn(driver.Host):
     """gunicorn from PyPI, in the virtual environment of the application."""
 
     name = 'gunicorn'
-    samples = ('gunicorn.conf.py', 'telemetry-api.service')
+    samples = ('gunicorn/gunicorn.conf.py', 'gunicorn/telemetry-api.service')
     servers = {'gunicorn': r'Starting gunicorn (\S+)'}
     cannot = {
         'proxy-header': 'A Proxy header reaches the application as '
@@ -38,9 +38,26 @@ class Gunicorn(driver.Host):
         return [
             driver.executable('gunicorn', 'gunicorn from PyPI'),
             f'--config={self.folder / "gunicorn.conf.py"}',
-            f'--bind={self.host_and_port}',
+            *self.listen_options(),
             self.application,
         ]
 
+    def listen_options(self):
+        return [f'--bind={self.host_and_port}']
+
     def request_reload(self):
         self.process.send_signal(signal.SIGHUP)
+
+
+class BehindProxy(Gunicorn):
+    """The part of a host that a proxy talks to, over a socket of its own."""
+
+    name = None
+    samples = (*Gunicorn.samples, 'gunicorn/behind-a-proxy.conf')
+
+    def listen_options(self):
+        return [f'--bind=unix:{self.socket}', '--umask=007']
+
+    def is_ready(self):
+        # The proxy is what asks it for a page.
+        return self.socket.is_socket()

@@ -23,6 +23,11 @@ wsgi_app = 'telemetry.wsgi:application'
 # gunicorn. For /telemetry say ['SCRIPT_NAME=/telemetry'], or set the variable
 # in the unit.
 raw_env = []
+# Believe nobody who comes over TCP what they say of the client. A proxy that
+# comes over a unix socket is believed always.
+forwarded_allow_ips = ''
+# The one header in which such a proxy says that the client came with HTTPS.
+secure_scheme_headers = {'X-FORWARDED-PROTO': 'https'}
 
 # Threads, so that one slow query holds up one request only.
 worker_class = 'gthread'

@@ -12,82 +12,21 @@
 
 """nginx speaks HTTPS and passes requests to uWSGI over a socket."""
 
-import pathlib
-import signal
-import subprocess
-
-from hosts import driver, tls, uwsgi
-
-# The file that the distribution has around the sites.
-MAIN = """\
-daemon off;
-error_log stderr;
-pid {root}/run/nginx.pid;
-events {{}}
-http {{
-    client_body_temp_path {root}/run/body;
-    proxy_temp_path {root}/run/proxy;
-    fastcgi_temp_path {root}/run/fastcgi;
-    uwsgi_temp_path {root}/run/uwsgi;
-    scgi_temp_path {root}/run/scgi;
-    include {sample};
-}}
-"""
+from hosts import nginx, uwsgi
 
 
-class NginxUWSGI(driver.Proxied):
+class NginxUWSGI(nginx.Nginx):
     """nginx from the distribution, uWSGI from PyPI."""
 
     name = 'nginx-uwsgi'
     samples = (
-        'telemetry-api.conf',
-        'telemetry-api.local',
-        'behind-a-proxy.conf',
+        *nginx.Nginx.samples,
+        'nginx_uwsgi/telemetry-api.backend',
+        *uwsgi.BehindProxy.samples,
     )
     behind = uwsgi.BehindProxy
-    scheme = 'https'
-    stop_signal = signal.SIGQUIT
     cannot = {
         'failure': 'Clients get 502, since uWSGI gives no answer. Let the '
         'application answer for itself, as the telemetry API does on any '
         'error.',
     }
-
-    def prepare(self):
-        self.certificate, key = tls.certificate(self.root, self.address)
-        local = (self.folder / 'telemetry-api.local').read_text()
-        for value, here in {
-            'listen 443 ssl;': f'listen {self.host_and_port} ssl;',
-            'listen [::]:443 ssl;': '',
-            '/etc/ssl/certs/telemetry-api.pem': self.certificate,
-            '/etc/ssl/private/telemetry-api.key': key,
-            '/run/telemetry-api/uwsgi.sock': self.backend.listen_address(),
-            '/var/log/nginx': self.root / 'log',
-        }.items():
-            local = local.replace(value, str(here))
-        (self.root / 'telemetry-api.local').write_text(local)
-        parameters = pathlib.Path('/etc/nginx/uwsgi_params')
-        (self.root / parameters.name).symlink_to(parameters)
-        (self.root / 'nginx.conf').write_text(
-            MAIN.format(
-                root=self.root, sample=self.folder / 'telemetry-api.conf'
-            )
-        )
-
-    def versions(self):
-        # It has no line in its log for this.
-        said = subprocess.run(
-            [self.program(), '-v'], capture_output=True, text=True, check=True
-        )
-        _, _, version = said.stderr.strip().partition('/')
-        return {'nginx': version, **super().versions()}
-
-    def program(self):
-        return driver.executable('nginx', 'nginx-light')
-
-    def command(self):
-        return [
-            self.program(),
-            *('-e', 'stderr', '-p', self.root),
-            *('-c', self.root / 'nginx.conf'),
-        ]

@@ -22,7 +22,7 @@ class UWSGI(driver.Host):
     """uWSGI from PyPI, in the virtual environment of the application."""
 
     name = 'uwsgi'
-    samples = ('telemetry-api.ini', 'telemetry-api.service')
+    samples = ('uwsgi/telemetry-api.ini', 'uwsgi/telemetry-api.service')
     servers = {'uWSGI': r'Starting uWSGI (\S+)'}
     language = 'http'
     cannot = {
@@ -36,6 +36,9 @@ class UWSGI(driver.Host):
         'underscores': 'uWSGI takes X_User_Id for X-User-Id. Where identity '
         'comes in headers, put nginx or Apache in front: they drop such '
         'names.',
+        'forwarded': 'uWSGI believes X-Forwarded-Proto, and takes its value '
+        'for the scheme of the links in the answer to this client. Put nginx '
+        'or Apache in front: they set the header.',
         'failure': 'uWSGI closes the connection without an answer. Let the '
         'application answer for itself, as the telemetry API does on any '
         'error.',
@@ -107,10 +110,11 @@ class BehindProxy(UWSGI):
     """The part of a host that a proxy talks to, over a socket of its own."""
 
     name = None
+    samples = (*UWSGI.samples, 'uwsgi/behind-a-proxy.conf')
     language = 'uwsgi'
 
     def listen_address(self):
-        return self.root / 'run' / 'uwsgi.sock'
+        return self.socket
 
     def is_ready(self):
         return self.has_loaded()
