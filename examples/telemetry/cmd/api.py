@@ -302,10 +302,15 @@ class _Server(serving.BaseWSGIServer):
 
     @staticmethod
     def _stop_reading(connection):
-        with contextlib.suppress(OSError):
-            # Only for reading, and below TLS, which would not let the
-            # other thread read what is already there.
-            socket.socket.shutdown(connection, socket.SHUT_RD)
+        # Only for reading, and below TLS, which would not let the other
+        # thread read what is already there.
+        with (
+            contextlib.suppress(OSError),
+            socket.fromfd(
+                connection.fileno(), connection.family, connection.type
+            ) as below,
+        ):
+            below.shutdown(socket.SHUT_RD)
 
     def service_actions(self):
         super().service_actions()
