@@ -15,7 +15,8 @@
 ====================  ======================================================
 ``guide.commands``    makes the directives of sphinxcontrib-programoutput safe
 ``guide.session``     ``session``: commands that run while the site is built
-``guide.transcript``  ``transcript``: sessions that the test suite runs
+``guide.transcript``  ``transcript``: sessions that the test suite runs; those
+                      of root in a copy of the machine (``guide.machine``)
 ``guide.check``       fails the build on text that nothing runs or tests, and
                       on examples that no page uses
 ``guide.options``     ``show-options`` of oslo.config, accepted by the check

@@ -76,13 +76,15 @@ class Shell:
     :param seconds: how long one command may run.
     :param port: the port that stands for 8777: the commands say 8777, and
         so does their output, but this one is really used.
+    :param inside: a command that runs the one behind it somewhere else, such
+        as nsenter.
     """
 
-    def __init__(self, cwd, env, seconds, port):
+    def __init__(self, cwd, env, seconds, port, inside=()):
         self.seconds = seconds
         self._port = port
         self._process = subprocess.Popen(
-            ['bash', '--noprofile', '--norc'],
+            [*inside, 'bash', '--noprofile', '--norc'],
             cwd=cwd,
             env=env,
             stdin=subprocess.PIPE,

@@ -14,7 +14,8 @@
 
 For what cannot run while the site is built, such as a whole quickstart. The
 page holds commands and their expected output. :func:`check_page` runs all
-transcripts of a page in order against the real programs.
+transcripts of a page in order against the real programs; those that root
+types on a machine are for :mod:`guide.machine`.
 
 Wildcards in expected output:
 
@@ -47,6 +48,7 @@ _WILDCARDS = {
     '<id>': '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
     '<time>': r'\d{4}-\d\d-\d\d[T ][\d:]{8}(?:[.,]\d+)?(?:Z|[+-][\d:]+)?',
 }
+_DIRECTIVE = re.compile(r'^[\s*+-]*\.\. transcript::', re.MULTILINE)
 _WILDCARD = re.compile('|'.join(re.escape(name) for name in _WILDCARDS))
 
 
@@ -58,7 +60,9 @@ class MismatchError(AssertionError):
 class Transcript:
     """One ``transcript`` block of a page."""
 
-    #: Its first line in the page's source, counted from 1.
+    #: The file that it is written in: the page, or one that it includes.
+    source: pathlib.Path
+    #: Its first line there, counted from 1.
     line: int
     #: ``(offset from line, command, expected output)``, in order.
     commands: list
@@ -68,6 +72,11 @@ class Transcript:
     runs_on: bool
     #: The exit status of the last command.
     status: int
+    #: ``None`` if no root is needed; otherwise the name of the page whose
+    #: steps come before, or an empty text.
+    machine: str | None
+    #: Whether it is in the section *Undo* of its page.
+    undo: bool = False
 
 
 class TranscriptDirective(rst.Directive):
@@ -75,7 +84,9 @@ class TranscriptDirective(rst.Directive):
 
     Argument: the terminal, if the reader needs more than one; it is shown as
     the caption. Options: ``runs-on`` (the last command goes on running),
-    ``status`` (the exit status of the last command, if it is not 0).
+    ``status`` (the exit status of the last command, if it is not 0),
+    ``machine`` (root types it; the value names the page, if any, whose steps
+    come before).
     """
 
     has_content = True
@@ -84,6 +95,7 @@ class TranscriptDirective(rst.Directive):
     option_spec = {
         'runs-on': directives.flag,
         'status': directives.nonnegative_int,
+        'machine': lambda text: text or '',
     }
 
     def run(self):
@@ -99,11 +111,13 @@ class TranscriptDirective(rst.Directive):
         block = nodes.literal_block(text, text, live='transcript')
         block['language'] = 'console'
         block['transcript'] = Transcript(
+            source=pathlib.Path(source),
             line=offset + 1,
             commands=commands,
             terminal=terminal,
             runs_on='runs-on' in self.options,
             status=self.options.get('status', 0),
+            machine=self.options.get('machine'),
         )
         block.source, block.line = source, offset + 1
         if not terminal:
@@ -117,30 +131,32 @@ class TranscriptDirective(rst.Directive):
 
 
 def transcripts(page):
-    """Return the :class:`Transcript` blocks of a page's source, in order.
+    """Return the :class:`Transcript` blocks of a page, in order.
+
+    Those of files that it includes are among them.
 
     :raises ValueError: a block is where this plain reading of the page, which
         knows no directive of Sphinx, does not find it.
     """
     directives.register_directive('transcript', TranscriptDirective)
-    text = pathlib.Path(page).read_text('utf-8')
     doctree = docutils.core.publish_doctree(
-        text,
+        pathlib.Path(page).read_text('utf-8'),
         source_path=str(page),
         settings_overrides={
             'report_level': 5,
             'halt_level': 5,
             'warning_stream': False,
-            'file_insertion_enabled': False,
         },
     )
-    found = [
-        node['transcript']
-        for node in doctree.findall(nodes.literal_block)
-        if 'transcript' in node
-    ]
-    written = len(
-        re.findall(r'^[\s*+-]*\.\. transcript::', text, re.MULTILINE)
+    found = []
+    for node in doctree.findall(nodes.literal_block):
+        if 'transcript' in node:
+            found.append(node['transcript'])
+            found[-1].undo = 'Undo' in _sections(node)
+    included = doctree.settings.record_dependencies.list
+    written = sum(
+        len(_DIRECTIVE.findall(pathlib.Path(name).read_text('utf-8')))
+        for name in (page, *included)
     )
     if len(found) != written:
         raise ValueError(
@@ -150,11 +166,19 @@ def transcripts(page):
     return found
 
 
-def check_page(page, folder, checkout, seconds=300):
-    """Run all transcripts of a page in new shells, and compare.
+def _sections(node):
+    """Yield the titles of the sections around a node."""
+    while node.parent is not None:
+        node = node.parent
+        if isinstance(node, nodes.section):
+            yield node[0].astext()
 
-    Each shell starts in a fresh clone of ``checkout``, made in ``folder``:
-    what is not committed is not in it.
+
+def check_page(page, folder, checkout, seconds=300):
+    """Run the transcripts of a page that need no root, and compare.
+
+    Each shell is a new one, and starts in a fresh clone of ``checkout``, made
+    in ``folder``: what is not committed is not in it.
 
     :param page: the page's source.
     :param folder: an empty folder.
@@ -171,23 +195,33 @@ def check_page(page, folder, checkout, seconds=300):
     env['PATH'] = ':'.join(
         name for name in os.get_exec_path() if name != scripts
     )
+    check(
+        [item for item in transcripts(page) if item.machine is None],
+        lambda: shell.Shell(clone, env, seconds, port),
+    )
+
+
+def check(items, open_shell):
+    """Run :class:`Transcript` objects in order, and compare.
+
+    :param open_shell: called for each terminal that they name, returns a
+        :class:`guide.shell.Shell`.
+    :raises MismatchError: as in :func:`check_page`.
+    """
     terminals = {}
     with contextlib.ExitStack() as stack:
-        for transcript in transcripts(page):
-            name = transcript.terminal
-            if name not in terminals:
-                terminals[name] = stack.enter_context(
-                    shell.Shell(clone, env, seconds, port)
-                )
-            _check(page, transcript, terminals[name])
+        for item in items:
+            if item.terminal not in terminals:
+                terminals[item.terminal] = stack.enter_context(open_shell())
+            _check(item, terminals[item.terminal])
 
 
-def _check(page, transcript, terminal):
-    last = len(transcript.commands) - 1
-    for index, (offset, command, expected) in enumerate(transcript.commands):
-        where = f'{page}:{transcript.line + offset}: {command!r}'
+def _check(item, terminal):
+    last = len(item.commands) - 1
+    for index, (offset, command, expected) in enumerate(item.commands):
+        where = f'{item.source}:{item.line + offset}: {command!r}'
         try:
-            if index == last and transcript.runs_on:
+            if index == last and item.runs_on:
                 terminal.start(command, lambda text: matches(expected, text))  # noqa: B023
                 continue
             status, output = terminal.run(command)
@@ -195,7 +229,7 @@ def _check(page, transcript, terminal):
             raise MismatchError(
                 f'{where}: {error}\nexpected:\n{expected}'
             ) from error
-        wanted = transcript.status if index == last else 0
+        wanted = item.status if index == last else 0
         if status != wanted:
             raise MismatchError(
                 f'{where} returned {status}, not {wanted}; output:\n{output}'
