@@ -84,6 +84,10 @@ def test_the_limit_of_the_user(own_server, said):
     assert 'of the 4 that the database allows' in text
 
 
+def test_the_limit_that_telemetry_status_reckons_with(own_conf, allowed):
+    assert storage.Storage(own_conf).connection_limit() == allowed
+
+
 def test_connections_of_others_count(own_server, own_conf, said, allowed):
     with full(own_server) as others:
         before = connections(own_server)

@@ -81,11 +81,16 @@ def run(prog, work, argv=None, cli_opts=(), settings=None, description=None):
         return work(conf) or 0
     except EXPECTED as error:
         LOG.debug('The command failed', exc_info=True)
-        print(f'{prog}: error: {_one_line(error)}', file=sys.stderr)
-        return 1
+        return fail(prog, error)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def fail(prog, error):
+    """Say in one line why the command failed, and return its exit status."""
+    print(f'{prog}: error: {_one_line(error)}', file=sys.stderr)
+    return 1
 
 
 def _interrupted(number, frame):

@@ -94,16 +94,17 @@ class Storage:
         with self._database.read() as connection:
             return lists.meters(connection, filter, limit, unique)
 
-    def resources(self, filter=None, limit=None):  # noqa: A002
+    def resources(self, filter=None, limit=None, within=None):  # noqa: A002
         """Return the resources that wanted samples have, by id.
 
         There is one base.Resource for each resource id. Its timestamps are
         those of its first and newest wanted sample; project, user, source
         and metadata are those of the newest; ``meters`` names all meters of
-        the resource.
+        the resource, or those ``within`` a filter of fields that meters
+        have.
         """
         with self._database.read() as connection:
-            return lists.resources(connection, filter, limit)
+            return lists.resources(connection, filter, limit, within)
 
     def statistics(
         self,
@@ -164,6 +165,13 @@ class Storage:
     def version(self):
         """Return the version of the tables; None if there are none."""
         return self._database.version()
+
+    def connection_limit(self):
+        """Return how many connections the database allows; None is no limit.
+
+        It is the smallest of the limits of server, user and database.
+        """
+        return self._database.connection_limit()
 
     def close(self):
         """Close the connections that no thread uses; a call opens new ones."""

@@ -49,6 +49,34 @@ _LIMITS = {
 }
 
 
+def limits(connection):
+    """Return ``[(connections allowed, connections open)]``.
+
+    One pair for each limit that holds for this connection: that of the
+    server, and what its user and database may have. None at all on SQLite.
+    """
+    dialect = connection.dialect
+    is_mariadb = getattr(dialect, 'is_mariadb', False)
+    query = _LIMITS.get('mariadb' if is_mariadb else dialect.name)
+    if query is None:
+        return []
+    return [
+        (int(limit), int(used))
+        for limit, used in connection.exec_driver_sql(query)
+        if limit > 0
+    ]
+
+
+def own_connections(options):
+    """Return how many connections a process may open; None if it has no end.
+
+    :param options: those of the group [database]
+    """
+    if options.max_pool_size == 0 or options.max_overflow < 0:
+        return None
+    return options.max_pool_size + options.max_overflow
+
+
 def report(connection, options):
     """Log how many processes like this one fit the database's limit.
 
@@ -56,18 +84,12 @@ def report(connection, options):
 
     :param options: those of the group [database]
     """
-    dialect = connection.dialect
-    is_mariadb = getattr(dialect, 'is_mariadb', False)
-    query = _LIMITS.get('mariadb' if is_mariadb else dialect.name)
-    if query is None:
+    found = limits(connection)
+    if not found:
         return
-    limits = [
-        (int(limit), int(used))
-        for limit, used in connection.exec_driver_sql(query)
-        if limit > 0
-    ]
-    allowed = min(limit for limit, _ in limits)
-    if options.max_pool_size == 0 or options.max_overflow < 0:
+    allowed = min(limit for limit, _ in found)
+    own = own_connections(options)
+    if own is None:
         LOG.warning(
             'This process opens as many connections to the database as it '
             'has threads, without limit; the database allows %d in all. Set '
@@ -75,10 +97,9 @@ def report(connection, options):
             allowed,
         )
         return
-    own = options.max_pool_size + options.max_overflow
     pool = connection.engine.pool
     opened = pool.checkedin() + pool.checkedout()
-    free = min(limit - used for limit, used in limits) + opened
+    free = min(limit - used for limit, used in found) + opened
     if own > free:
         LOG.warning(
             'This process may open %d connections to the database ([database] '

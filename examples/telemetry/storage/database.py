@@ -152,6 +152,17 @@ class Database:
         with self._translated(), self._get_engine().connect() as connection:
             return migrations.current(connection)
 
+    def connection_limit(self):
+        """Return how many connections the database allows; None is no limit.
+
+        :raises StorageUnavailable: the database cannot be reached
+        """
+        with self._translated(), self._get_engine().connect() as connection:
+            return min(
+                (limit for limit, _ in capacity.limits(connection)),
+                default=None,
+            )
+
     def close(self):
         """Close the connections that are not in use; more may be opened."""
         with self._lock:
