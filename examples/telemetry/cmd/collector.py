@@ -413,4 +413,5 @@ def _from(sender):
 
 def _one_line(text):
     """What a stranger sent must neither steer a terminal nor fill the log."""
-    return text.encode('unicode_escape').decode()[:200]
+    text = text.encode('unicode_escape').decode()
+    return text if len(text) <= 200 else f'{text[:90]} ... {text[-100:]}'
