@@ -19,6 +19,8 @@ class Werkzeug(driver.Host):
     """The development server, with a thread for each request."""
 
     name = 'werkzeug'
+    #: The console script that runs it.
+    script = 'telemetry-api'
     cannot = {
         'proxy-header': 'A Proxy header reaches the application as '
         'HTTP_PROXY in its WSGI environment. This does no harm: it is not an '
@@ -44,7 +46,7 @@ class Werkzeug(driver.Host):
         if self.prefix:
             raise driver.HostError(self.cannot['prefix'])
         return [
-            driver.executable('telemetry-api', 'this package'),
+            driver.executable(self.script, 'this package'),
             f'--application={self.application}',
             f'--host={self.address}',
             f'--port={self.port}',
