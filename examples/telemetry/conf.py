@@ -20,9 +20,8 @@ command line of the commands.
 import copy
 import os
 import pathlib
-import stat
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 from oslo_db import options as db_options
 from oslo_log import log
 from oslo_middleware import opts as middleware_options
@@ -34,10 +33,8 @@ DEFAULT_CONFIG_DIR = '/etc/telemetry'
 # errors that we report ourselves.
 QUIET_LIBRARIES = ['alembic=WARN', 'oslo_db.sqlalchemy.exc_filters=ERROR']
 STORAGE_HEALTHCHECK = 'telemetry_storage'
-# Options of oslo.policy, and the names beside telemetry.conf they mean.
-POLICY_FILES = {'policy_file': 'policy.yaml', 'policy_dirs': 'policy.d'}
-# The service itself answers who has no token.
-NOT_FOR_KEYSTONE = ('delay_auth_decision',)
+# Values of [keystone_authtoken] auth_type whose options the guide lists.
+KEYSTONE_LOGINS = ('password', 'v3applicationcredential')
 DEFAULT_CONNECTION = 'sqlite:////var/lib/telemetry/telemetry.sqlite'
 
 # What telemetry-api also takes from its command line.
@@ -107,17 +104,16 @@ API_OPTS = [
         choices=[
             (
                 'noauth',
-                'Nobody needs a token, and everybody may read and write all '
-                'samples. Who names a project in the header X-Project-Id is '
-                'limited to it.',
+                'nobody needs a token; everybody may read and write',
             ),
             (
                 'keystone',
-                'Each request needs a token of Keystone, but for / and '
-                '/healthcheck. See the group [keystone_authtoken].',
+                'all but / and /healthcheck needs a token of Keystone',
             ),
         ],
-        help='How the API learns who calls.',
+        help='How the API learns who calls. For Keystone, set the options '
+        'in [keystone_authtoken], too. Without it, a client that names a '
+        'project in the header X-Project-Id is limited to that.',
     ),
     cfg.IntOpt(
         'default_limit',
@@ -175,6 +171,33 @@ EXPIRER_OPTS = [
     ),
 ]
 
+CHECK_OPTS = [
+    cfg.ListOpt(
+        'check_urls',
+        default=[],
+        item_type=types.URI(schemes=['http', 'https'], max_length=255),
+        help='URLs of services that telemetry-polling asks in each round '
+        'whether they answer, and how fast. The URL is the resource id of '
+        'their samples.',
+    ),
+    cfg.FloatOpt(
+        'check_timeout',
+        default=5,
+        min=0.1,
+        help='Seconds to wait for such a service to accept a connection, '
+        'and for each part of its answer.',
+    ),
+    cfg.IntOpt(
+        'check_concurrency',
+        default=50,
+        min=1,
+        max=1000,
+        help='How many of these services are asked at the same time. A '
+        'service that does not answer takes one of these places for '
+        'check_timeout seconds.',
+    ),
+]
+
 POLLING_OPTS = [
     cfg.URIOpt(
         'endpoint',
@@ -221,6 +244,7 @@ POLLING_OPTS = [
         help='Token that the API gets in the header X-Auth-Token. When '
         'unset, the header is not sent.',
     ),
+    *CHECK_OPTS,
 ]
 
 COLLECTOR_OPTS = [
@@ -307,8 +331,8 @@ COLLECTOR_OPTS = [
 def list_opts():
     """Return [(group, options)] for oslo.config's tools.
 
-    The options of oslo.log come from their own namespace, ``oslo.log``.
-    Those of the other libraries are here, with the defaults of this
+    The options of oslo.log and oslo.policy come from namespaces of their
+    own. Those of the other libraries are here, with the defaults of this
     service.
     """
     database = copy.deepcopy(db_options.database_opts)
@@ -322,13 +346,6 @@ def list_opts():
         max_retries=0,
         max_overflow=0,
     )
-    policy = policy_options.list_opts()
-    for _, opts in policy:
-        for opt in opts:
-            if opt.name in POLICY_FILES:
-                opt.sample_default = os.path.join(
-                    DEFAULT_CONFIG_DIR, POLICY_FILES[opt.name]
-                )
     healthcheck = middleware_options.list_opts_healthcheck()
     for _, opts in healthcheck:
         cfg.set_defaults(opts, backends=[STORAGE_HEALTHCHECK])
@@ -340,7 +357,6 @@ def list_opts():
         ('collector', COLLECTOR_OPTS),
         *middleware_options.list_opts_http_proxy_to_wsgi(),
         *healthcheck,
-        *policy,
     ]
 
 
@@ -349,18 +365,22 @@ def list_keystone_opts():
 
     These are registered only when ``[api] auth_strategy`` asks for it: to
     import them takes longer than all the rest. The options for logging in
-    are those of ``auth_type = password``.
+    are those of the ways in ``KEYSTONE_LOGINS``.
     """
     from keystoneauth1 import loading
     from keystonemiddleware import opts as keystone_options
 
+    login = {
+        opt.dest: opt
+        for name in KEYSTONE_LOGINS
+        for opt in loading.get_auth_plugin_conf_options(name)
+    }
+    # The service itself answers who has no token.
     return [
         (
             group,
-            [
-                *(opt for opt in opts if opt.name not in NOT_FOR_KEYSTONE),
-                *loading.get_auth_plugin_conf_options('password'),
-            ],
+            [opt for opt in opts if opt.name != 'delay_auth_decision']
+            + list(login.values()),
         )
         for group, opts in keystone_options.list_auth_token_opts()
     ]
@@ -374,17 +394,20 @@ def new():
         'default_log_levels',
         [*log.get_default_log_levels(), *QUIET_LIBRARIES],
     )
-    for group, opts in list_opts():
+    for group, opts in list_opts() + policy_options.list_opts():
         conf.register_opts(opts, group=group)
-    for name, file in POLICY_FILES.items():
-        # Otherwise oslo.policy looks into home folders, too.
-        conf.set_default(name, str(directory() / file), 'oslo_policy')
+    # By itself oslo.policy looks for them in home folders, too.
+    beside = directory()
+    conf.set_default('policy_file', str(beside / 'policy.yaml'), 'oslo_policy')
+    conf.set_default('policy_dirs', [str(beside / 'policy.d')], 'oslo_policy')
     return conf
 
 
 def directory():
     """Return the folder of the configuration, a Path."""
-    return pathlib.Path(os.environ.get(CONFIG_DIR_VARIABLE, DEFAULT_CONFIG_DIR))
+    return pathlib.Path(
+        os.environ.get(CONFIG_DIR_VARIABLE, DEFAULT_CONFIG_DIR)
+    )
 
 
 def load(argv=None, prog=None, cli_opts=(), description=None):

@@ -27,3 +27,4 @@ conf = telemetry_conf.load()
 application = deploy.load(conf)
 # Last, since from here on the interpreter hands unexpected errors to the log.
 log.setup(conf, 'telemetry')
+deploy.warn(conf)

@@ -21,20 +21,29 @@ import werkzeug
 from oslo_middleware import request_id
 from werkzeug import exceptions
 
-from telemetry.api import body, healthcheck, render, routes
+from telemetry.api import body, healthcheck, identity, render, routes
 from telemetry.storage import errors as storage_errors
 
 LOG = logging.getLogger(__name__)
+# No answer is kept by a cache, or taken by a browser for anything else.
+SAFETY_HEADERS = {
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+}
 
 
 class Request(werkzeug.Request):
     """A request, with the parts of the service that handlers need."""
 
-    def __init__(self, environ, conf, storage, healthcheck):
+    #: the telemetry.api.identity.Caller; not known on public paths
+    caller = None
+
+    def __init__(self, environ, conf, storage, healthcheck, policy):
         super().__init__(environ)
         self.conf = conf
         self.storage = storage
         self.healthcheck = healthcheck
+        self.policy = policy
         self.max_body_size = conf.api.max_request_body_size
         # Werkzeug cuts a chunked body here without a word: one more byte
         # shows that it was too large.
@@ -47,14 +56,17 @@ class Application:
     :param conf: the configuration
     :param storage: the Storage
     :param healthcheck: the WSGI application of the health check
+    :param policy: the Enforcer, see telemetry.api.policy
     """
 
-    def __init__(self, conf, storage, healthcheck):
-        self._parts = (conf, storage, healthcheck)
+    def __init__(self, conf, storage, healthcheck, policy):
+        self._parts = (conf, storage, healthcheck, policy)
 
     def __call__(self, environ, start_response):
         request = Request(environ, *self._parts)
-        return self._respond(request)(environ, start_response)
+        response = self._respond(request)
+        response.headers.update(SAFETY_HEADERS)
+        return response(environ, start_response)
 
     def _respond(self, request):
         try:
@@ -102,13 +114,16 @@ def _answer(request):
     body.check_framing(request.environ)
     _check_path(request.environ)
     _check_host(request)
-    handler, path_values = routes.match(request)
+    route, path_values = routes.match(request)
+    if route.rule is not None:
+        request.caller = identity.admit(request, route.rule)
+        request.storage = request.caller.view(request.storage)
     if request.method not in ('GET', 'HEAD'):
         _check_accept(request)
-    response = handler(request, **path_values)
+    response = route.handler(request, **path_values)
     # Last, so that whoever wants XML gets other errors in XML. The health
     # check answers whoever asks, as load balancers need it.
-    if handler is not healthcheck.show:
+    if route.handler is not healthcheck.show:
         _check_accept(request)
     return response
 

@@ -11,14 +11,22 @@
 # under the License.
 """Putting the service together: application and middleware, in plain code."""
 
+import logging
+import pathlib
+import re
+import stat
 from importlib import metadata
 
 from oslo_config import cfg
 from oslo_middleware import healthcheck as oslo_healthcheck
 from oslo_middleware import http_proxy_to_wsgi, request_id
 
+from telemetry import conf as telemetry_conf
 from telemetry import storage
-from telemetry.api import app, healthcheck
+from telemetry.api import app, healthcheck, policy
+
+LOG = logging.getLogger(__name__)
+_PASSWORD_IN_URL = re.compile('://[^:/@]*:.+@')
 
 
 def load(conf):
@@ -28,15 +36,22 @@ def load(conf):
 
     :param conf: a ConfigOpts of telemetry.conf.load()
     :raises oslo_config.cfg.Error: the configuration names a health check
-        that is not installed
+        that is not installed, the policy file cannot be used, or an option
+        for Keystone is missing
     """
     _check_healthcheck_backends(conf)
+    # From the inside out: a request passes the last line first.
     application = app.Application(
         conf,
         storage.Storage(conf),
         oslo_healthcheck.Healthcheck(healthcheck.not_here, conf),
+        policy.enforcer(conf),
     )
-    # From the inside out: a request passes the last line first.
+    if conf.api.auth_strategy == 'keystone':
+        # Only now, since the import takes time.
+        from telemetry.api import authtoken
+
+        application = authtoken.AuthToken(application, conf)
     application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, conf)
     return request_id.RequestId(application, conf)
 
@@ -53,3 +68,55 @@ def _check_healthcheck_backends(conf):
                 f'valid: no health check named {name}; there are: '
                 f'{", ".join(sorted(installed))}'
             )
+
+
+def warn(conf):
+    """Log what of the configuration is a risk where others come near.
+
+    Call it once at the start, after the log has been set up.
+    """
+    if conf.api.auth_strategy == 'noauth':
+        LOG.warning(
+            '[api] auth_strategy is noauth: whoever reaches this API may '
+            'read and write all samples'
+        )
+    for file, options in exposed_secrets(conf).items():
+        LOG.warning(
+            'Every user of this machine can read %s, which holds %s: '
+            'chmod o-rwx %s',
+            file,
+            ', '.join(options),
+            file,
+        )
+
+
+def exposed_secrets(conf):
+    """Return {file: [secret options in it]} of files that all can read.
+
+    :param conf: a ConfigOpts of telemetry.conf.load()
+    """
+    groups = telemetry_conf.list_opts()
+    if conf.api.auth_strategy == 'keystone':
+        groups += telemetry_conf.list_keystone_opts()
+    found = {}
+    for group, opts in groups:
+        for opt in opts:
+            if not opt.secret or opt.dest not in conf[group]:
+                continue
+            place = conf.get_location(opt.dest, group)
+            if place.location is cfg.Locations.user and _is_secret(
+                conf[group][opt.dest]
+            ):
+                found.setdefault(place.detail, []).append(
+                    f'[{group}] {opt.dest}'
+                )
+    return {
+        file: options
+        for file, options in found.items()
+        if pathlib.Path(file).stat().st_mode & stat.S_IROTH
+    }
+
+
+def _is_secret(value):
+    """The address of a database is one only with a password in it."""
+    return '://' not in value or _PASSWORD_IN_URL.search(value)

@@ -46,3 +46,31 @@ def unknown_attribute(name):
 def entity_not_found(entity, key):
     """404: no resource or sample has this id."""
     return exceptions.NotFound(f'{entity} {key} Not Found')
+
+
+def not_authenticated(token):
+    """401: there is no token, or not a valid one."""
+    return exceptions.Unauthorized(
+        'The token in the header X-Auth-Token is not valid, or has expired.'
+        if token
+        else 'This needs a token of Keystone in the header X-Auth-Token.'
+    )
+
+
+def no_project():
+    """401: the token says nothing about a project."""
+    return exceptions.Unauthorized(
+        'The token is of no project: ask Keystone for one of a project.'
+    )
+
+
+def not_authorized(project_id):
+    """401: the caller may not see this project."""
+    return exceptions.Unauthorized(
+        f'Not Authorized to access project {project_id}'
+    )
+
+
+def forbidden(rule):
+    """403: a rule of the policy does not allow this to the caller."""
+    return exceptions.Forbidden(f'The policy {rule} does not allow this.')

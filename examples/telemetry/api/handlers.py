@@ -13,7 +13,8 @@
 
 A handler takes the request and the values from the path, and returns a
 Response. The request has the service's parts as ``request.conf`` and
-``request.storage``.
+``request.storage``, which holds only what the caller may see, and
+``request.caller``.
 """
 
 from oslo_utils import strutils
@@ -24,7 +25,6 @@ from telemetry.api import (
     body,
     complex_query,
     errors,
-    identity,
     posted,
     render,
     simple_query,
@@ -125,7 +125,7 @@ def create_samples(request, meter_name):
     samples = posted.read(
         body.read_json(request),
         values.text('counter_name', meter_name),
-        identity.Caller.of(request),
+        request.caller,
         request.conf.api.sample_source,
     )
     request.storage.add_samples(samples)

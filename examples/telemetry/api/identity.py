@@ -9,39 +9,83 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Who calls, as the identity headers of a trusted middleware say.
+"""Who calls, what they may do, and which samples they see.
 
-A Keystone middleware in front sets these headers, and removes those that a
-client sends. Without them nobody is restricted.
+With ``[api] auth_strategy = keystone``, the middleware of
+:mod:`telemetry.api.authtoken` has replaced all identity headers by those of
+the token. With ``noauth`` they are what the client or a proxy says: they can
+only take rights away, since a request without them has all.
 """
 
 import dataclasses
 
+from oslo_context import context
+from werkzeug import exceptions
+
+from telemetry.api import errors, policy
+from telemetry.api.isolation import OneProject
+
+# In the WSGI environment: Keystone could not be asked about the token.
+UNAVAILABLE = 'telemetry.keystone_unavailable'
+
 
 @dataclasses.dataclass(frozen=True)
 class Caller:
-    """The user and the project of a request; None when not said."""
+    """The user and the project of a request; None when not said.
+
+    ``limited_to`` is the only project whose samples the caller may see and
+    post, or None if there is no limit.
+    """
 
     user_id: str | None
     project_id: str | None
-    roles: tuple[str, ...]
-
-    @classmethod
-    def of(cls, request):
-        """Return the caller of a request."""
-        return cls(
-            user_id=request.headers.get('X-User-Id'),
-            project_id=request.headers.get('X-Project-Id'),
-            roles=tuple(
-                role.strip().lower()
-                for role in request.headers.get('X-Roles', '').split(',')
-            ),
-        )
+    limited_to: str | None
 
     def may_post_for(self, project_id):
         """Tell whether samples of this project may come from this caller."""
-        return (
-            self.project_id is None
-            or project_id == self.project_id
-            or 'admin' in self.roles
+        return self.limited_to in (None, project_id)
+
+    def view(self, storage):
+        """Return the part of a Storage that the caller may use."""
+        if self.limited_to is None:
+            return storage
+        return OneProject(storage, self.limited_to)
+
+
+def admit(request, rule):
+    """Return the Caller of a request, who may do what a rule is about.
+
+    :param rule: the name of a rule of telemetry.api.policy
+    :raises werkzeug.exceptions.Unauthorized: Keystone is asked and does not
+        know the token, or the token is of no project
+    :raises werkzeug.exceptions.Forbidden: the policy does not let them
+    :raises werkzeug.exceptions.ServiceUnavailable: Keystone does not answer
+    """
+    keystone = request.conf.api.auth_strategy == 'keystone'
+    if keystone:
+        _check_token(request)
+    credentials = context.RequestContext.from_environ(
+        request.environ, overwrite=False
+    )
+
+    def may(name):
+        return request.policy.authorize(name, {}, credentials, do_raise=False)
+
+    if not may(rule):
+        raise errors.forbidden(rule)
+    limited_to = None
+    if not may(policy.SEGREGATION):
+        limited_to = credentials.project_id
+        if keystone and not limited_to:
+            raise errors.no_project()
+    return Caller(credentials.user_id, credentials.project_id, limited_to)
+
+
+def _check_token(request):
+    if request.environ.get(UNAVAILABLE):
+        raise exceptions.ServiceUnavailable(
+            'Keystone, which knows whether the token is valid, does not '
+            'answer.'
         )
+    if request.headers.get('X-Identity-Status') != 'Confirmed':
+        raise errors.not_authenticated(request.headers.get('X-Auth-Token'))

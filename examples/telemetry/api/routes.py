@@ -15,6 +15,9 @@ A name or an id may hold any character, slashes too: hosts decode ``%2F``
 before the application sees the path.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from werkzeug import routing
 
 from telemetry.api import handlers, healthcheck
@@ -32,31 +35,67 @@ class _NameNotStatistics(_Name):
     part_isolating = False
 
 
-def _get(path, handler):
-    return routing.Rule(path, methods=['GET'], endpoint=handler)
+class Route(NamedTuple):
+    """What answers, and the rule of the policy; None if it is public."""
+
+    handler: Callable
+    rule: str | None
 
 
-def _post(path, handler):
-    return routing.Rule(path, methods=['POST'], endpoint=handler)
+def _get(path, handler, rule):
+    return routing.Rule(path, methods=['GET'], endpoint=Route(handler, rule))
+
+
+def _post(path, handler, rule):
+    return routing.Rule(path, methods=['POST'], endpoint=Route(handler, rule))
 
 
 URL_MAP = routing.Map(
     [
-        _get('/', handlers.show_versions),
-        _get('/healthcheck', healthcheck.show),
-        _get('/v2/capabilities', handlers.show_capabilities),
-        _get('/v2/meters', handlers.list_meters),
-        _get('/v2/meters/<meter:meter_name>', handlers.list_meter_samples),
-        _post('/v2/meters/<meter:meter_name>', handlers.create_samples),
+        _get('/', handlers.show_versions, None),
+        _get('/healthcheck', healthcheck.show, None),
+        _get(
+            '/v2/capabilities',
+            handlers.show_capabilities,
+            'telemetry:get_capabilities',
+        ),
+        _get('/v2/meters', handlers.list_meters, 'telemetry:get_meters'),
+        _get(
+            '/v2/meters/<meter:meter_name>',
+            handlers.list_meter_samples,
+            'telemetry:get_samples',
+        ),
+        _post(
+            '/v2/meters/<meter:meter_name>',
+            handlers.create_samples,
+            'telemetry:create_samples',
+        ),
         _get(
             '/v2/meters/<name:meter_name>/statistics',
             handlers.show_statistics,
+            'telemetry:compute_statistics',
         ),
-        _get('/v2/samples', handlers.list_samples),
-        _get('/v2/samples/<name:sample_id>', handlers.show_sample),
-        _get('/v2/resources', handlers.list_resources),
-        _get('/v2/resources/<name:resource_id>', handlers.show_resource),
-        _post('/v2/query/samples', handlers.query_samples),
+        _get('/v2/samples', handlers.list_samples, 'telemetry:get_samples'),
+        _get(
+            '/v2/samples/<name:sample_id>',
+            handlers.show_sample,
+            'telemetry:get_sample',
+        ),
+        _get(
+            '/v2/resources',
+            handlers.list_resources,
+            'telemetry:get_resources',
+        ),
+        _get(
+            '/v2/resources/<name:resource_id>',
+            handlers.show_resource,
+            'telemetry:get_resource',
+        ),
+        _post(
+            '/v2/query/samples',
+            handlers.query_samples,
+            'telemetry:query_sample',
+        ),
     ],
     converters={'name': _Name, 'meter': _NameNotStatistics},
     merge_slashes=False,
@@ -67,7 +106,7 @@ _ADAPTER = URL_MAP.bind('')
 
 
 def match(request):
-    """Return (handler, values from the path) for a request.
+    """Return (Route, values from the path) for a request.
 
     One slash at the end of the path is ignored.
 

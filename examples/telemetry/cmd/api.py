@@ -17,6 +17,7 @@ import _thread
 import contextlib
 import dataclasses
 import functools
+import ipaddress
 import os
 import pathlib
 import pkgutil
@@ -101,6 +102,8 @@ def main(argv=None, style=DEVELOPMENT):
 
 def _application(conf):
     if conf.application == OWN_APPLICATION:
+        _check_not_public(conf.api)
+        deploy.warn(conf)
         with contextlib.closing(storage.Storage(conf)) as store:
             store.check()
         # The same application, with the configuration of this command line.
@@ -113,6 +116,23 @@ def _application(conf):
         raise shell.CommandError(
             f'cannot load the application {conf.application!r}: {error}'
         ) from error
+
+
+def _check_not_public(options):
+    """Refuse an address that others reach, if nobody asks who they are."""
+    if options.auth_strategy != 'noauth' or options.allow_public_noauth:
+        return
+    try:
+        found = socket.getaddrinfo(options.host, options.port)
+    except OSError:
+        return  # to listen there fails, too, with a better message
+    addresses = {info[4][0] for info in found}
+    if not all(ipaddress.ip_address(each).is_loopback for each in addresses):
+        raise shell.CommandError(
+            f'[api] host = {options.host} lets others in, and with [api] '
+            'auth_strategy = noauth they may read and write everything: set '
+            'auth_strategy = keystone, or allow_public_noauth = true'
+        )
 
 
 def serve(application, conf, style):

@@ -222,7 +222,7 @@ def meters(connection, tree=None, limit=None, unique=False):
     return [base.Meter(*row) for row in connection.execute(query)]
 
 
-def resources(connection, tree=None, limit=None):
+def resources(connection, tree=None, limit=None, within=None):
     """Return resources; see Storage.resources."""
     tables, of_series, of_samples = _wanted_series(tree)
     page = (
@@ -269,7 +269,7 @@ def resources(connection, tree=None, limit=None):
         newest[key] = max(newest.get(key, last), last)
     samples = _samples_by_id(connection, [end[1] for end in newest.values()])
 
-    names = _meter_names(connection, newest)
+    names = _meter_names(connection, newest, within)
 
     found = []
     for resource_id in sorted(newest):
@@ -289,14 +289,17 @@ def resources(connection, tree=None, limit=None):
     return found
 
 
-def _meter_names(connection, resource_ids):
-    """Return {resource id: sorted names of all its meters}."""
+def _meter_names(connection, resource_ids, within):
+    """Return {resource id: sorted names of its meters within a filter}."""
     names = {}
     for part in chunks(resource_ids):
         query = (
             sa.select(series.c.resource_id, meter.c.name)
             .select_from(SERIES)
-            .where(series.c.resource_id.in_(part))
+            .where(
+                series.c.resource_id.in_(part),
+                *map(filters.condition, filters.top_terms(within)),
+            )
             .distinct()
             .order_by(series.c.resource_id, meter.c.name)
         )
