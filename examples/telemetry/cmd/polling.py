@@ -15,10 +15,12 @@
 
 Meter names, types and units are those that the administrator guide of
 OpenStack Telemetry lists for hosts ("Measurements", SNMP based meters), as
-far as psutil knows the figure. KB is 1024 bytes.
+far as psutil knows the figure. KB is 1024 bytes. Services elsewhere can be
+asked, too, whether they answer; the names of those two meters are our own.
 """
 
 import collections
+import concurrent.futures
 import dataclasses
 import datetime
 import os
@@ -91,7 +93,7 @@ def poll(conf):
     poller = Poller(conf.polling)
     due = time.monotonic() + FIRST_READING
     while not stop.wait(due - time.monotonic()):
-        poller.read()
+        poller.read(stop)
         try:
             while poller.rounds and not stop.is_set():
                 poller.post_oldest()
@@ -129,12 +131,18 @@ class Poller:
             self.session.headers['X-Auth-Token'] = options.auth_token
         psutil.cpu_percent()  # the first reading starts here
 
-    def read(self):
-        """Read one round. All its samples have the same timestamp."""
+    def read(self, stop):
+        """Read one round. All its samples have the same timestamp.
+
+        :param stop: a threading.Event; when it is set, services that were
+            not asked yet are left out.
+        """
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         meters = collections.defaultdict(list)
-        for figure in figures():
-            resource = '.'.join(filter(None, [self.host, figure.part]))
+        for figure in [*figures(), *answers(self.options, stop)]:
+            resource = figure.resource or '.'.join(
+                filter(None, [self.host, figure.part])
+            )
             meters[figure.meter].append(
                 {
                     'counter_name': figure.meter,
@@ -219,7 +227,11 @@ def _fault(response):
 
 @dataclasses.dataclass
 class Figure:
-    """One measured figure; ``part`` is the disk or interface, if any."""
+    """One measured figure.
+
+    ``part`` is the disk or interface of this machine, ``resource`` the id of
+    what is not of this machine.
+    """
 
     meter: str
     type: str
@@ -227,6 +239,7 @@ class Figure:
     volume: float
     metadata: dict[str, str]
     part: str | None = None
+    resource: str | None = None
 
 
 def figures():
@@ -243,6 +256,52 @@ def figures():
     yield from _memory(metadata)
     yield from _disks()
     yield from _interfaces()
+
+
+def answers(options, stop):
+    """Return whether services answer, and how fast, as a list of Figures.
+
+    :param options: those of ``[polling]``. Its ``check_concurrency`` bounds
+        how many services are asked at the same time.
+    :param stop: a threading.Event that ends it early
+    """
+    if not options.check_urls:
+        return []
+
+    def ask(url):
+        return [] if stop.is_set() else _answer(url, options.check_timeout)
+
+    places = min(len(options.check_urls), options.check_concurrency)
+    with concurrent.futures.ThreadPoolExecutor(places) as pool:
+        return [
+            figure
+            for figures in pool.map(ask, options.check_urls)
+            for figure in figures
+        ]
+
+
+def _answer(url, timeout):
+    started = time.monotonic()
+    try:
+        # The head of the answer will do; the body may be large.
+        with requests.get(
+            url, timeout=timeout, stream=True, allow_redirects=False
+        ) as response:
+            answer = str(response.status_code)
+            well = response.status_code < 500
+    except requests.RequestException as error:
+        # It may quote what the service sent, whatever that is.
+        answer = _reason(error).encode('unicode_escape').decode()[:255]
+        well = False
+    seconds = time.monotonic() - started
+    metadata = {'answer': answer}
+    up = Figure('http.up', 'gauge', 'up', int(well), metadata, None, url)
+    if not well:
+        return [up]
+    return [
+        up,
+        Figure('http.time', 'gauge', 's', seconds, metadata, None, url),
+    ]
 
 
 def _processors(metadata):

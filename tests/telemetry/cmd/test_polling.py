@@ -345,11 +345,11 @@ def test_an_answer_that_does_not_come(poll):
 def test_so_many_rounds_wait(caplog):
     poller = polling.Poller(telemetry_conf.load().polling)
     for _ in range(polling.KEEP_ROUNDS):
-        poller.read()
+        poller.read(threading.Event())
     oldest, second = poller.rounds[0], poller.rounds[1]
     size = sum(map(len, oldest.values()))
     assert not caplog.messages
-    poller.read()
+    poller.read(threading.Event())
     assert len(poller.rounds) == polling.KEEP_ROUNDS
     assert poller.rounds[0] is second
     assert caplog.messages == [f'Dropped the oldest round: samples: {size}']
@@ -367,3 +367,126 @@ def test_so_many_rounds_wait(caplog):
 )
 def test_rounds_do_not_drift(now, expected):
     assert polling.after(100, 10, now) == expected
+
+
+class Services:
+    """A server of many services: /200 and the like answer so, /wait when
+    ``enough`` of them are asked at once, /hang never."""
+
+    def __init__(self, enough):
+        self.barrier = threading.Barrier(enough)
+        self.asked = threading.Semaphore(0)
+        self.end = threading.Event()
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+
+    def __call__(self, environ, start_response):
+        what = environ['PATH_INFO'].split('/')[1]
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.asked.release()
+        try:
+            if what == 'hang':
+                self.end.wait(60)
+            elif what == 'wait':
+                self.barrier.wait(60)
+        finally:
+            with self.lock:
+                self.now -= 1
+        status = what if what.isdigit() else '200'
+        start_response(f'{status} Something', [])
+        return [b'x']
+
+
+@pytest.fixture
+def services():
+    services = Services(enough=5)
+    server = serving.make_server('127.0.0.1', 0, services, threaded=True)
+    services.url = f'http://127.0.0.1:{server.port}'
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield services
+    services.end.set()
+    server.shutdown()
+    thread.join()
+
+
+def answered(recorder):
+    """Return {meter: {resource id: (volume, answer)}}."""
+    return {
+        meter: {
+            sample['resource_id']: (
+                sample['counter_volume'],
+                sample['resource_metadata']['answer'],
+            )
+            for sample in body
+        }
+        for meter, body, _ in recorder.requests
+        if meter.startswith('http.')
+    }
+
+
+def test_services_are_asked_whether_they_answer(recorder, poll, services):
+    with socket.create_server(('127.0.0.1', 0)) as closed:
+        nobody = f'http://127.0.0.1:{closed.getsockname()[1]}/'
+    urls = {
+        f'{services.url}/200': (1, '200'),
+        f'{services.url}/302': (1, '302'),
+        f'{services.url}/404': (1, '404'),
+        f'{services.url}/503': (0, '503'),
+        f'{services.url}/hang': (0, 'timed out'),
+        nobody: (0, 'Connection refused'),
+    }
+    command = poll(
+        recorder.url,
+        '--once',
+        '--check-timeout=0.5',
+        f'--check-urls={",".join(urls)}',
+    )
+    assert command.wait() == 0
+    found = answered(recorder)
+    assert found['http.up'] == urls
+    well = [url for url, (up, _) in urls.items() if up]
+    assert list(found['http.time']) == well
+    assert all(0 < time < 60 for time, _ in found['http.time'].values())
+
+
+def test_so_many_services_are_asked_at_once(recorder, poll, services):
+    urls = ','.join(f'{services.url}/wait/{number}' for number in range(20))
+    command = poll(
+        recorder.url,
+        '--once',
+        '--check-timeout=60',
+        '--check-concurrency=5',
+        f'--check-urls={urls}',
+    )
+    assert command.wait() == 0
+    assert services.most == 5
+    up = answered(recorder)['http.up']
+    assert len(up) == 20
+    assert set(up.values()) == {(1, '200')}
+
+
+def test_a_stop_does_not_ask_on(recorder, poll, services):
+    urls = ','.join(f'{services.url}/hang/{number}' for number in range(100))
+    command = poll(
+        recorder.url,
+        '--check-timeout=2',
+        '--check-concurrency=5',
+        f'--check-urls={urls}',
+    )
+    assert services.asked.acquire(timeout=60)
+    command.signal(signal.SIGTERM)
+    assert command.wait() == 0
+    # Those that it could ask at once, of a hundred.
+    asked = 1
+    while services.asked.acquire(blocking=False):
+        asked += 1
+    assert asked <= 5
+
+
+def test_a_bad_url_is_named(fail):
+    status, error = fail('telemetry-polling', '--check-urls=gopher://a')
+    assert status != 0
+    assert 'gopher' in error
