@@ -104,8 +104,10 @@ def exposed_secrets(conf):
             if not opt.secret or opt.dest not in conf[group]:
                 continue
             place = conf.get_location(opt.dest, group)
-            if place.location is cfg.Locations.user and _is_secret(
-                conf[group][opt.dest]
+            if (
+                place
+                and place.location is cfg.Locations.user
+                and _is_secret(conf[group][opt.dest])
             ):
                 found.setdefault(place.detail, []).append(
                     f'[{group}] {opt.dest}'
