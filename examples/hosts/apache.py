@@ -55,18 +55,12 @@ class Apache(driver.Host):
             'authz_core': 'apache2-bin',
             **self.modules,
         }
-        for module, package in modules.items():
-            if not (MODULES / f'mod_{module}.so').exists():
-                raise driver.HostError(
-                    f'There is no mod_{module}.so on this machine: install '
-                    f'{package}.'
-                )
         (self.root / 'apache2.conf').write_text(
             MAIN.format(
                 root=self.root,
                 modules='\n'.join(
-                    f'LoadModule {module}_module {MODULES}/mod_{module}.so'
-                    for module in modules
+                    f'LoadModule {module}_module {self.file(module, package)}'
+                    for module, package in modules.items()
                 ),
                 values='\n'.join(
                     f'Define {name} {value}'
@@ -79,6 +73,18 @@ class Apache(driver.Host):
             'APACHE_LOG_DIR': str(self.root / 'log'),
             'APACHE_RUN_DIR': str(self.root / 'run'),
         }
+
+    def file(self, module, package):
+        """Find the file of a module.
+
+        :raises HostError: where it is missing; the message names the package
+        """
+        file = MODULES / f'mod_{module}.so'
+        if file.exists():
+            return file
+        raise driver.HostError(
+            f'There is no {file.name} on this machine: install {package}.'
+        )
 
     def is_ready(self):
         # It may answer before it has said which version it is.

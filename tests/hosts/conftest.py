@@ -13,9 +13,9 @@
 """Hosts that run, each with an application, once for all tests."""
 
 import contextlib
-import functools
 import pathlib
 
+import databases
 import hosts
 import pytest
 from telemetry import conf as telemetry_conf
@@ -101,32 +101,48 @@ def server(start, request):
         yield server
 
 
+def make_tables(connection):
+    """Make the schema in a new database."""
+    conf = telemetry_conf.new()
+    conf([], default_config_files=[], default_config_dirs=[])
+    conf.set_override('connection', connection, 'database')
+    storage.Storage(conf).upgrade()
+
+
 @pytest.fixture(scope='session')
 def database(host, tmp_path_factory):
     """The URL of a new database with the schema in it."""
     folder = tmp_path_factory.mktemp('database')
     connection = f'sqlite:///{folder}/telemetry.sqlite'
-    conf = telemetry_conf.new()
-    conf([], default_config_files=[], default_config_dirs=[])
-    conf.set_override('connection', connection, 'database')
-    storage.Storage(conf).upgrade()
+    make_tables(connection)
     return connection
 
 
 @pytest.fixture(scope='session')
-def start_telemetry(start, database, tmp_path_factory):
-    """Start the host with the telemetry API on the database."""
-    environ = {
-        'OS_DATABASE__CONNECTION': database,
-        'OS_TELEMETRY_CONFIG_DIR': str(tmp_path_factory.mktemp('etc')),
-    }
-    return functools.partial(
-        start, 'telemetry.wsgi:application', environ=environ
-    )
+def postgresql(tmp_path_factory):
+    """A PostgreSQL of these tests, with the schema, to stop and start."""
+    make = databases.find()['postgresql']
+    with make(tmp_path_factory.mktemp('postgresql')) as server:
+        make_tables(server.url)
+        yield server
 
 
 @pytest.fixture(scope='session')
-def telemetry(start_telemetry):
+def start_telemetry(start, tmp_path_factory):
+    """Start the host with the telemetry API on a database."""
+
+    def start_telemetry(database, **options):
+        environ = {
+            'OS_DATABASE__CONNECTION': database,
+            'OS_TELEMETRY_CONFIG_DIR': str(tmp_path_factory.mktemp('etc')),
+        }
+        return start('telemetry.wsgi:application', environ=environ, **options)
+
+    return start_telemetry
+
+
+@pytest.fixture(scope='session')
+def telemetry(start_telemetry, database):
     """A running host with the telemetry API."""
-    with start_telemetry() as server:
+    with start_telemetry(database) as server:
         yield server

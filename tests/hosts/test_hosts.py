@@ -88,7 +88,7 @@ def test_answers_as_the_requests_say(telemetry, database, name):
 def test_serves_below_a_path(start_telemetry, database, host):
     """Serves the telemetry API below a path such as /telemetry, with links
     that work."""
-    with start_telemetry(prefix='/some/prefix') as server:
+    with start_telemetry(database, prefix='/some/prefix') as server:
         for name in running.FILES if host.name in EACH_KIND else ['links']:
             assert running.run(name, database, url=server.base_url)
 
@@ -204,6 +204,27 @@ def test_replaces_a_killed_worker(server):
             and server.is_serving()
         )
     )
+
+
+@pytest.mark.behaviour('database-restart')
+def test_finds_a_database_that_restarts(start_telemetry, postgresql):
+    """Answers 503 while the database is down, and finds it again when it is
+    back, without a restart of the host."""
+
+    def statuses():
+        return {server.get('/v2/meters').status_code for _ in range(20)}
+
+    with start_telemetry(postgresql.url) as server:
+        workers = server.workers()
+        # Each worker has connections that end with the database.
+        assert statuses() == {200}
+        postgresql.stop()
+        try:
+            assert statuses() == {503}
+        finally:
+            postgresql.start()
+        assert statuses() == {200}
+        assert server.workers() == workers
 
 
 @pytest.mark.behaviour('stop')

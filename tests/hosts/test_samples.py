@@ -75,28 +75,56 @@ def test_systemd_accepts_the_unit_behind_a_proxy(folder, tmp_path):
     assert (done.returncode, done.stderr) == (0, '')
 
 
+@pytest.fixture
+def apache(tmp_path):
+    """A copy of the distribution's configuration."""
+    return shutil.copytree('/etc/apache2', tmp_path / 'apache2', symlinks=True)
+
+
 @pytest.mark.parametrize(('folder', 'modules'), APACHE_SITES.items())
-def test_apache_accepts_the_site_in_its_place(folder, modules, tmp_path):
-    etc = tmp_path / 'apache2'
-    shutil.copytree('/etc/apache2', etc, symlinks=True)
+def test_apache_accepts_the_site_in_its_place(folder, modules, apache):
+    enable(apache, folder, modules)
+
+
+def test_apache_accepts_the_site_with_the_module_from_pypi(apache):
+    done = subprocess.run(
+        [
+            driver.executable('mod_wsgi-express', 'mod_wsgi from PyPI'),
+            'module-config',
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'LoadModule wsgi_module' in done.stdout
+    (apache / 'mods-available' / 'wsgi.load').write_text(done.stdout)
+    enable(apache, 'apache_mod_wsgi', ['wsgi'])
+
+
+def enable(etc, folder, modules):
+    """Do what the page says, and let Apache check it."""
     shutil.copy(
         hosts.FOLDER / folder / 'telemetry-api.conf', etc / 'sites-available'
     )
     environ = {
         'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
         'APACHE_CONFDIR': str(etc),
-        'APACHE_STATE_DIRECTORY': str(tmp_path / 'state'),
+        'APACHE_STATE_DIRECTORY': str(etc.parent / 'state'),
         'APACHE_RUN_USER': 'nobody',
         'APACHE_RUN_GROUP': 'nogroup',
-        'APACHE_RUN_DIR': str(tmp_path),
-        'APACHE_LOG_DIR': str(tmp_path),
-        'APACHE_PID_FILE': str(tmp_path / 'apache2.pid'),
+        'APACHE_RUN_DIR': str(etc.parent),
+        'APACHE_LOG_DIR': str(etc.parent),
+        'APACHE_PID_FILE': str(etc.parent / 'apache2.pid'),
     }
     for command in (
         ['a2enmod', *modules],
         ['a2ensite', 'telemetry-api'],
         # The user that the page makes is not on this machine.
-        ['apache2', '-t', '-d', etc, '-C', 'Define TELEMETRY_USER nobody'],
+        [
+            *('apache2', '-t', '-d', etc),
+            *('-C', 'Define TELEMETRY_USER nobody'),
+            *('-C', 'Define TELEMETRY_GROUP nogroup'),
+        ],
     ):
         done = subprocess.run(
             command, env=environ, capture_output=True, text=True

@@ -10,10 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Apache with mod_wsgi in daemon mode, both from the distribution."""
+"""Apache with mod_wsgi in daemon mode, of the distribution or from PyPI."""
 
+import grp
+import pwd
 import re
 import shutil
+import subprocess
+import sys
 
 import psutil
 
@@ -35,8 +39,9 @@ class ApacheModWSGI(apache.Apache):
         'WSGIChunkedRequest says On and the application reads the body to '
         'its end.',
         'refuses-to-start': 'Apache starts, and answers each request with '
-        '500. The log says "Failed to exec Python script file". Ask for a '
-        'page after each start.',
+        '500. The log says "Failed to exec Python script file", with '
+        'mod_wsgi 6.1 "Unable to execute Python script file". Ask for a page '
+        'after each start.',
     }
 
     def prepare(self):
@@ -50,15 +55,18 @@ class ApacheModWSGI(apache.Apache):
         super().prepare()
 
     def values(self):
+        user = pwd.getpwnam(driver.UNPRIVILEGED)
         return {
             'TELEMETRY_ADDRESS': self.host_and_port,
             'TELEMETRY_PREFIX': self.prefix or '/',
             'TELEMETRY_SCRIPT': self.script,
-            'TELEMETRY_PYTHON_HOME': driver.distribution_venv(
-                self.root / 'venv'
-            ),
-            'TELEMETRY_USER': driver.UNPRIVILEGED,
+            'TELEMETRY_PYTHON_HOME': self.python_home(),
+            'TELEMETRY_USER': user.pw_name,
+            'TELEMETRY_GROUP': grp.getgrgid(user.pw_gid).gr_name,
         }
+
+    def python_home(self):
+        return driver.distribution_venv(self.root / 'venv')
 
     @property
     def script(self):
@@ -66,7 +74,8 @@ class ApacheModWSGI(apache.Apache):
 
     def is_ready(self):
         # Apache goes on without an application: the log is what tells.
-        if re.search(r'Failed to exec .*\n(.*\n)*.*Error: ', self.log_text()):
+        failed = r'(Failed to exec|Unable to execute) .*\n(.*\n)*.*Error: '
+        if re.search(failed, self.log_text()):
             raise self.error('cannot import the application')
         sample = (self.folder / 'telemetry-api.conf').read_text()
         processes = int(re.search(r'processes=(\d+)', sample)[1])
@@ -82,9 +91,29 @@ class ApacheModWSGI(apache.Apache):
     def workers(self):
         children = {child.pid for child in self.main.children()}
         daemons = re.findall(
-            r'mod_wsgi \(pid=(\d+)\): Starting process', self.log_text()
+            r'\[pid (\d+):.* Starting (?:daemon )?process', self.log_text()
         )
         return children & set(map(int, daemons))
 
     def request_reload(self):
         self.script.touch()
+
+
+class PyPIModWSGI(ApacheModWSGI):
+    """Apache from the distribution, mod_wsgi from PyPI, any Python."""
+
+    name = 'apache-mod-wsgi-pypi'
+
+    def file(self, module, package):
+        if module != 'wsgi':
+            return super().file(module, package)
+        program = driver.executable('mod_wsgi-express', 'mod_wsgi from PyPI')
+        return subprocess.run(
+            [program, 'module-location'],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    def python_home(self):
+        return sys.prefix
