@@ -22,10 +22,33 @@ import pytest
 from hosts import driver, tls
 
 UNITS = sorted(hosts.FOLDER.glob('*/*.service'))
+SAMPLES = sorted(
+    {one for each in hosts.find().values() for one in each.samples}
+)
+PAGES = hosts.FOLDER.parent.parent / 'doc' / 'source'
+GUIDE = re.compile(r'^# Guide: (\S+), "(.+)"\.$', re.M)
 APACHE_SITES = {
     'apache_mod_wsgi': ['wsgi'],
     'apache_uwsgi': ['proxy_uwsgi', 'headers'],
 }
+
+
+def test_each_file_for_readers_belongs_to_a_host():
+    files = {
+        str(file.relative_to(hosts.FOLDER))
+        for file in hosts.FOLDER.glob('*/*')
+        if file.is_file() and file.name != '__init__.py'
+    }
+    assert files == set(SAMPLES)
+
+
+@pytest.mark.parametrize('sample', SAMPLES)
+def test_a_sample_and_its_page_name_each_other(sample):
+    name, title = GUIDE.search((hosts.FOLDER / sample).read_text()).groups()
+    page = (PAGES / f'{name}.rst').read_text()
+    assert page.splitlines()[1] == title
+    assert f'literalinclude:: /../../examples/hosts/{sample}\n' in page
+    assert '``tests/hosts``' in page
 
 
 def verify(unit, root, *drop_ins):
@@ -65,12 +88,14 @@ def test_systemd_refuses_a_wrong_unit(tmp_path):
     assert 'KillMood' in verify(wrong, tmp_path / 'root').stderr
 
 
-@pytest.mark.parametrize('folder', ['gunicorn', 'uwsgi'])
-def test_systemd_accepts_the_unit_behind_a_proxy(folder, tmp_path):
+@pytest.mark.parametrize(
+    'drop_in',
+    sorted(hosts.FOLDER.glob('*/behind-a-proxy.conf')),
+    ids=lambda file: file.parent.name,
+)
+def test_systemd_accepts_the_unit_behind_a_proxy(drop_in, tmp_path):
     done = verify(
-        hosts.FOLDER / folder / 'telemetry-api.service',
-        tmp_path,
-        hosts.FOLDER / folder / 'behind-a-proxy.conf',
+        drop_in.with_name('telemetry-api.service'), tmp_path, drop_in
     )
     assert (done.returncode, done.stderr) == (0, '')
 
@@ -133,8 +158,12 @@ def enable(etc, folder, modules):
     assert 'Syntax OK' in done.stderr
 
 
-@pytest.mark.parametrize('folder', ['nginx_gunicorn', 'nginx_uwsgi'])
-def test_nginx_accepts_the_site_in_its_place(folder, tmp_path):
+@pytest.mark.parametrize(
+    'backend',
+    sorted(hosts.FOLDER.glob('*/telemetry-api.backend')),
+    ids=lambda file: file.parent.name,
+)
+def test_nginx_accepts_the_site_in_its_place(backend, tmp_path):
     common = hosts.FOLDER / 'nginx'
     etc = tmp_path / 'etc' / 'nginx'
     shutil.copytree('/etc/nginx', etc, symlinks=True)
@@ -142,7 +171,7 @@ def test_nginx_accepts_the_site_in_its_place(folder, tmp_path):
     shutil.rmtree(etc / 'sites-enabled')
     shutil.copy(common / 'telemetry-api.conf', etc / 'conf.d')
     shutil.copy(common / 'telemetry-api.local', etc)
-    shutil.copy(hosts.FOLDER / folder / 'telemetry-api.backend', etc)
+    shutil.copy(backend, etc)
     for private in ('etc/ssl/certs', 'etc/ssl/private', 'var/log/nginx'):
         (tmp_path / private).mkdir(parents=True)
     (tmp_path / 'run').mkdir()
@@ -167,6 +196,29 @@ def test_nginx_accepts_the_site_in_its_place(folder, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert 'emerg' not in done.stderr
+
+
+@pytest.mark.parametrize('name', ['apache-mod-wsgi', 'apache-uwsgi'])
+def test_the_site_runs_in_the_layout_of_rhel(name, tmp_path):
+    server = hosts.find()[name]('wsgiref.simple_server:demo_app', tmp_path)
+    prepare = server.prepare
+
+    def prepare_as_on_rhel():
+        prepare()
+        del server.environ['APACHE_LOG_DIR'], server.environ['APACHE_RUN_DIR']
+        (tmp_path / 'logs').symlink_to('log')
+        (tmp_path / 'conf.d').mkdir()
+        for sample in server.samples:
+            if sample.startswith('apache') and sample.endswith('.conf'):
+                shutil.copy(hosts.FOLDER / sample, tmp_path / 'conf.d')
+        main = tmp_path / 'apache2.conf'
+        text, include, _ = main.read_text().rpartition('Include ')
+        main.write_text(f'{text}{include}conf.d/*.conf\n')
+
+    server.prepare = prepare_as_on_rhel
+    with server:
+        assert server.get('/').status_code == 200
+    assert 'GET / ' in (tmp_path / 'log/telemetry-api-access.log').read_text()
 
 
 @pytest.mark.parametrize('name', ['gunicorn', 'uwsgi', 'uwsgi-debian'])

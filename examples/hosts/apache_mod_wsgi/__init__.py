@@ -29,6 +29,7 @@ class ApacheModWSGI(apache.Apache):
 
     name = 'apache-mod-wsgi'
     samples = (
+        *apache.Apache.samples,
         'apache_mod_wsgi/telemetry-api.conf',
         'apache_mod_wsgi/telemetry-api.wsgi',
     )

@@ -13,5 +13,6 @@
 # mod_wsgi imports the application from this file. Copy to
 # /etc/telemetry/telemetry-api.wsgi. To replace the processes of the
 # application without a failed request, touch the copy.
+# Guide: install/apache-mod-wsgi, "Run it on Apache, mod_wsgi".
 
 from telemetry.wsgi import application  # noqa: F401

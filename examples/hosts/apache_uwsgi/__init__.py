@@ -20,6 +20,7 @@ class ApacheUWSGI(apache.Apache, driver.Proxied):
 
     name = 'apache-uwsgi'
     samples = (
+        *apache.Apache.samples,
         'apache_uwsgi/telemetry-api.conf',
         *uwsgi.BehindProxy.samples,
     )

@@ -13,6 +13,7 @@
 # gunicorn serves the telemetry API over HTTP, with threads.
 # Copy to /etc/telemetry/gunicorn.conf.py, beside telemetry.conf. Any value can
 # be replaced on the command line: gunicorn --config FILE --bind 10.0.0.5:8777
+# Guide: install/gunicorn, "Run it on gunicorn".
 
 # Where to listen. Give a public address only behind a firewall: tokens travel
 # in clear text. For TLS put nginx in front, which also takes slow clients.

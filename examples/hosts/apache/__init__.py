@@ -40,6 +40,7 @@ Include {sample}
 class Apache(driver.Host):
     """Apache from the distribution, with the site ``telemetry-api.conf``."""
 
+    samples = ('apache/telemetry-api-rhel.conf',)
     stop_signal = signal.SIGWINCH
     servers = {'Apache': r'Apache/(\S+)'}
     #: The modules that the site needs: file name to Debian's package.
