@@ -1,0 +1,171 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Figures with their intervals, from the raw runs.
+
+A *cell* is all unmarked repeats of one run. An interval is the middle 95 %
+of a bootstrap: the repeats of a cell are drawn again with replacement, the
+latencies of each drawn run likewise, and the figure is computed again. With
+few repeats such an interval is rather too narrow.
+"""
+
+import bisect
+import dataclasses
+import itertools
+import random
+import statistics
+
+RESAMPLES = 1000
+_SEED = 2026
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def differs(self, other):
+        """Whether the interval leaves out a number."""
+        return not self.low <= other <= self.high
+
+
+def select(data, **wanted):
+    """The runs without a mark, of which fields have these values.
+
+    :param data: a :class:`comparison.data.Data`
+    """
+    return [
+        run
+        for run in data.runs
+        if not run['marks']
+        and all(run.get(name) == value for name, value in wanted.items())
+    ]
+
+
+def marked(data):
+    """The runs that are in no figure."""
+    return [run for run in data.runs if run['marks']]
+
+
+def throughput(runs):
+    """Answers in a second: a :class:`Figure`, or None without runs."""
+    return _figure(_rate, runs)
+
+
+def cpu(runs):
+    """Milliseconds of CPU that the host used for one answer."""
+    return _figure(
+        lambda chosen: statistics.fmean(
+            run['cpu_host'] / run['requests'] * 1000 for run in chosen
+        ),
+        [run for run in runs if run['requests']],
+    )
+
+
+def ratio(runs, base):
+    """The throughput of runs, divided by that of others."""
+    return _figure(
+        lambda chosen, others: _rate(chosen) / _rate(others), runs, base
+    )
+
+
+def latency(runs, share):
+    """A percentile of the latencies, in milliseconds.
+
+    :param share: 0.5 for the median, 0.99 for the slowest in a hundred
+    """
+    return _figure(
+        lambda chosen: _percentile(chosen, share),
+        runs,
+        redraw=_redraw_latencies,
+    )
+
+
+def latency_ratio(runs, base, share):
+    """A percentile of the latencies, divided by that of others."""
+    return _figure(
+        lambda chosen, others: (
+            _percentile(chosen, share) / _percentile(others, share)
+        ),
+        runs,
+        base,
+        redraw=_redraw_latencies,
+    )
+
+
+def memory(runs):
+    """Megabytes of one worker at the end of a run, as the median."""
+    sizes = [size / 1e6 for run in runs for size in run['memory']]
+    return statistics.median(sizes) if sizes else None
+
+
+def connections(runs):
+    """The most connections to the database server that were seen."""
+    return max((run['connections'] for run in runs), default=None)
+
+
+def mean(runs, name):
+    """The mean of something that was found, with its interval."""
+    return _figure(
+        lambda chosen: statistics.fmean(run['found'][name] for run in chosen),
+        [run for run in runs if run['found'][name] is not None],
+    )
+
+
+def _rate(runs):
+    return statistics.fmean(run['requests'] / run['seconds'] for run in runs)
+
+
+def _percentile(runs, share):
+    latencies = sorted(
+        (int(value), count)
+        for run in runs
+        for value, count in run['latencies'].items()
+    )
+    totals = list(itertools.accumulate(count for _, count in latencies))
+    if not totals:
+        return None
+    return latencies[bisect.bisect_left(totals, share * totals[-1])][0] / 1000
+
+
+def _redraw_latencies(rng, run):
+    values = list(run['latencies'])
+    counts = list(run['latencies'].values())
+    drawn = {}
+    for value in rng.choices(values, counts, k=sum(counts)):
+        drawn[value] = drawn.get(value, 0) + 1
+    return run | {'latencies': drawn}
+
+
+def _figure(statistic, *samples, redraw=None):
+    """A statistic of lists of runs, with its bootstrap interval."""
+    if not all(samples):
+        return None
+    rng = random.Random(_SEED)
+    resamples = RESAMPLES if redraw is None else RESAMPLES // 5
+    found = sorted(
+        statistic(
+            *(
+                [
+                    redraw(rng, run) if redraw else run
+                    for run in rng.choices(runs, k=len(runs))
+                ]
+                for runs in samples
+            )
+        )
+        for _ in range(resamples)
+    )
+    edge = round(resamples * 0.025)
+    return Figure(statistic(*samples), found[edge], found[-edge - 1])

@@ -1,0 +1,151 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Clients that hang up early, reset, stall, or send half a request.
+
+Each of them asks a host for a large answer. What the host logs, what memory
+its workers keep and whether it still answers others is written down.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+import struct
+import time
+
+from comparison import watch
+from comparison.requests import Request
+
+SIZE = 20_000_000
+SMALL = Request('small', 'GET', '/?10')
+#: Name of a client to the path that it asks for, and what it is called.
+CLIENTS = {
+    'close': ('/whole', 'closes after 64 kB of a body built whole'),
+    'close-streamed': ('/streamed', 'closes after 64 kB of a streamed body'),
+    'reset': ('/whole', 'resets the connection after 64 kB'),
+    'stall': ('/whole', 'reads nothing at all'),
+    'half-request': ('/whole', 'sends half a request'),
+}
+#: Lines that are written for each request anyway, or by a start.
+_ACCESS = re.compile(
+    r'"(GET|POST) /\S* HTTP|\] (GET|POST) /|spawned uWSGI|WSGI app 0|^\s*$'
+)
+#: What differs from line to line.
+_NUMBERS = re.compile(r'\b\d[\d.:]*\b')
+
+
+def hang_up(server, store, step, folder):
+    """Let clients misbehave, and look at the host meanwhile and afterwards.
+
+    :returns: no load, and what was found: ``log``, the lines that are not
+        there for good requests either, each with how often it came; bytes of
+        all processes as ``memory_before``, ``memory_peak`` and
+        ``memory_after``; ``others_ms``, how long a
+        small request of a good client took meanwhile, None for not within 5
+        s; ``same_workers``; ``afterwards``, the status that a good client
+        gets when all is over
+    """
+    path, _ = CLIENTS[step.traffic]
+    SMALL.send(server)
+    workers = server.workers()
+    before = peak = _memory(server)
+    sizes = {log: log.stat().st_size for log in server.logs}
+    clients = []
+    for _ in range(step.amount):
+        clients.append(_connect(server))
+        request = (
+            f'GET {path}?{SIZE} HTTP/1.1\r\nHost: localhost\r\n'
+            'Connection: close\r\n'
+        )
+        if step.traffic != 'half-request':
+            request += '\r\n'
+        clients[-1].sendall(request.encode())
+    others = _others(server)
+    for client in clients:
+        if step.traffic in ('close', 'close-streamed', 'reset'):
+            _take(client)
+        peak = max(peak, _memory(server))
+        _end(client, step.traffic)
+    time.sleep(step.seconds)
+    return None, {
+        'log': _summary(_new_lines(server, sizes)),
+        'memory_before': before,
+        'memory_peak': peak,
+        'memory_after': _memory(server),
+        'others_ms': others,
+        'same_workers': server.workers() == workers,
+        'afterwards': SMALL.send(server).status_code,
+    }
+
+
+def _memory(server):
+    """The memory of all processes of the host, in bytes."""
+    return sum(watch.memory(one.pid for one in server.processes()))
+
+
+def _new_lines(server, sizes):
+    """What was added to the log files since they had these sizes."""
+    return [
+        line
+        for log in server.logs
+        for line in log.read_bytes()[sizes.get(log, 0) :]
+        .decode(errors='replace')
+        .splitlines()
+    ]
+
+
+def _connect(server):
+    client = socket.create_connection((server.address, server.port), 10)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    if server.scheme == 'https':
+        context = ssl.create_default_context(cafile=server.certificate)
+        client = context.wrap_socket(client, server_hostname=server.address)
+    return client
+
+
+def _take(client):
+    """Read 64 kB of the answer, or what comes of it."""
+    left = 65536
+    with contextlib.suppress(OSError):
+        while left > 0 and (piece := client.recv(left)):
+            left -= len(piece)
+
+
+def _end(client, how):
+    if how == 'reset':
+        client.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
+        )
+    client.close()
+
+
+def _others(server):
+    """How many milliseconds a good client waits meanwhile, at most 5000."""
+    began = time.monotonic()
+    with server.session() as session:
+        try:
+            session.get(server.base_url + SMALL.path, timeout=5)
+        except OSError:
+            return None
+    return round((time.monotonic() - began) * 1000, 1)
+
+
+def _summary(lines):
+    """Each kind of line with its number, in the order of the first ones."""
+    kinds = {}
+    for line in lines:
+        if _ACCESS.search(line):
+            continue
+        kind = kinds.setdefault(_NUMBERS.sub('N', line), [line, 0])
+        kind[1] += 1
+    return [{'line': line, 'times': times} for line, times in kinds.values()]
