@@ -109,6 +109,14 @@ class Running:
 
 
 @pytest.fixture
+def database(root, storage_of):
+    """The variables that name a new database with the tables in it."""
+    url = f'sqlite:///{root}/telemetry.sqlite'
+    storage_of(url).upgrade()
+    return {'OS_DATABASE__CONNECTION': url}
+
+
+@pytest.fixture
 def collect(start, database):
     with contextlib.ExitStack() as stack:
 
