@@ -28,8 +28,8 @@ def main(argv=None):
     """Run the command and return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
     options = _parser().parse_args(argv)
-    name, blocks = _plan(options)
     try:
+        name, blocks = _plan(options)
         if options.plan:
             for block, step in plan.runs(blocks):
                 print(block.id(step))
@@ -73,6 +73,11 @@ def _parser():
         help='what to ask of it; a right answer has status 200 (GET /)',
     )
     parser.add_argument(
+        '--experiment',
+        metavar='NAME',
+        help='only this part of the plan, such as slow-query of --full',
+    )
+    parser.add_argument(
         '--output',
         type=pathlib.Path,
         default=pathlib.Path('comparison.jsonl'),
@@ -94,6 +99,21 @@ def _parser():
 
 def _plan(options):
     """The name of the plan, and its blocks."""
+    name, blocks = _whole_plan(options)
+    if options.experiment:
+        known = dict.fromkeys(block.experiment for block in blocks)
+        if options.experiment not in known:
+            raise ComparisonError(
+                f'The plan has no experiment {options.experiment!r}; there '
+                f'are: {", ".join(known)}'
+            )
+        blocks = [
+            block for block in blocks if block.experiment == options.experiment
+        ]
+    return name, blocks
+
+
+def _whole_plan(options):
     if options.app:
         method, path = options.request
         request = requests.Request('own', method, path)

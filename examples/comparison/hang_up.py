@@ -95,13 +95,11 @@ def _memory(server):
 
 def _new_lines(server, sizes):
     """What was added to the log files since they had these sizes."""
-    return [
-        line
-        for log in server.logs
-        for line in log.read_bytes()[sizes.get(log, 0) :]
-        .decode(errors='replace')
-        .splitlines()
-    ]
+    lines = []
+    for log in server.logs:
+        new = log.read_bytes()[sizes.get(log, 0) :].decode(errors='replace')
+        lines += new.replace(str(server.root), '...').splitlines()
+    return lines
 
 
 def _connect(server):

@@ -46,6 +46,13 @@ class Step:
     seconds: float
 
 
+# A process for each request takes its time.
+_FEW = (
+    Step('closed', 'list', 8, 3),
+    Step('closed', 'post-1', 8, 3),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Block:
     """Steps on one start of a host.
@@ -86,20 +93,21 @@ class Block:
 def in_turns(blocks, repeats, seed):
     """Repeat the blocks, in a new random order each time.
 
-    What the machine does to one style over time, it does to all. Blocks
-    with more samples come later, since samples only become more.
+    What the machine does to one style over time, it does to all. A
+    comparison that is cut off has fewer repeats, of everything.
 
     :param seed: the same one gives the same order
     """
     rng = random.Random(seed)
-    ordered = []
-    for repeat in range(repeats):
-        for block in rng.sample(blocks, len(blocks)):
-            steps = tuple(rng.sample(block.steps, len(block.steps)))
-            ordered.append(
-                dataclasses.replace(block, steps=steps, repeat=repeat)
-            )
-    return sorted(ordered, key=lambda block: block.samples)
+    return [
+        dataclasses.replace(
+            block,
+            steps=tuple(rng.sample(block.steps, len(block.steps))),
+            repeat=repeat,
+        )
+        for repeat in range(repeats)
+        for block in rng.sample(blocks, len(blocks))
+    ]
 
 
 def quick(seed):
@@ -129,61 +137,67 @@ def quick(seed):
 
 def full(seed):
     """Every question, in about an hour."""
-    every = (
+    blocks = [
+        *_equal(),
+        *_configured(),
+        *_ceilings((*styles.EQUAL, *styles.PROPER), 1),
+        *_bare(),
+        *_troubles(),
+        *_growth(),
+    ]
+    return in_turns(blocks, 3, seed) + in_turns(_hang_ups(), 1, seed)
+
+
+def _equal():
+    """Styles of one size, on every database."""
+    steps = (
         *(
-            Step('closed', name, 8, 2)
-            for name in ('list', 'statistics', 'post-1', 'post-100', 'mixed')
+            Step('closed', name, 8, 1)
+            for name in (
+                'health',
+                'list',
+                'statistics',
+                'post-1',
+                'post-100',
+                'mixed',
+            )
         ),
-        Step('closed', 'health', 8, 1),
-        Step('open', 'list', RATE, 4),
-    )
-    some = tuple(step for step in every if step.traffic in ('list', 'post-1'))
-    # A process for each request takes its time.
-    few = tuple(
-        Step('closed', name, 8, 4) for name in ('list', 'post-1', 'health')
+        Step('open', 'list', RATE, 3),
     )
     return [
-        *in_turns(
-            [
-                *(
-                    Block('styles', style, store, every)
-                    for style in styles.EQUAL
-                    for store in (stores.SQLITE, 'postgresql', 'mariadb')
-                    if not style.forks
-                ),
-                *(
-                    Block('styles', styles.FORKING, store, few)
-                    for store in (stores.SQLITE, 'postgresql')
-                ),
-                Block('styles', styles.GREEN, stores.BLOCKING, every),
-                *(
-                    Block(
-                        'styles',
-                        style,
-                        'postgresql',
-                        few[:2] if style.forks else some,
-                    )
-                    for style in (*styles.WILD, *styles.PROPER)
-                ),
-                *_ceilings((*styles.EQUAL, *styles.PROPER), 2),
-                *(
-                    Block(
-                        'bare',
-                        styles.BASELINE,
-                        store,
-                        (
-                            Step('bare', 'list', 1, 1),
-                            Step('bare', 'statistics', 1, 1),
-                        ),
-                    )
-                    for store in (stores.SQLITE, 'postgresql', 'mariadb')
-                ),
-            ],
-            repeats=3,
-            seed=seed,
+        *(
+            Block('styles', style, store, steps)
+            for style in styles.EQUAL
+            for store in (stores.SQLITE, 'postgresql', 'mariadb')
+            if not style.forks
         ),
-        *in_turns([*_troubles(), *_hang_ups()], 2, seed),
-        *in_turns(_growth(), 2, seed),
+        Block('styles', styles.GREEN, stores.BLOCKING, steps),
+        *(
+            Block('styles', styles.FORKING, store, _FEW)
+            for store in (stores.SQLITE, 'postgresql')
+        ),
+    ]
+
+
+def _configured():
+    """Styles as they are found, and as they should be."""
+    steps = (
+        Step('closed', 'list', 8, 1),
+        Step('closed', 'post-1', 8, 1),
+        Step('open', 'list', RATE, 3),
+    )
+    return [
+        Block('styles', style, 'postgresql', _FEW if style.forks else steps)
+        for style in (*styles.WILD, *styles.PROPER)
+    ]
+
+
+def _bare():
+    """The queries of a request, without host and application."""
+    steps = (Step('bare', 'list', 1, 1), Step('bare', 'statistics', 1, 1))
+    return [
+        Block('bare', styles.BASELINE, store, steps)
+        for store in (stores.SQLITE, 'postgresql', 'mariadb')
     ]
 
 
@@ -237,22 +251,22 @@ def _forking(number):
 
 def _troubles():
     """Storage on purpose."""
-    rooms = _room(16)
-    threads, green, uwsgi, *_ = rooms
+    threads, green, uwsgi, gunicorn, mod_wsgi = rooms = _room(16)
+    forking = _forking(16)
     slow = [
         Block(
             'slow-query',
             style,
             store,
-            (Step('slow_query', 'list', 8, 5),),
+            (Step('slow_query', 'list', 8, 3),),
             STORAGE_PATHS,
         )
-        for style in (*rooms, _forking(16))
-        for store in ('postgresql', 'mariadb')
+        for style, store in (
+            *((style, 'postgresql') for style in (*rooms, forking)),
+            *((style, 'mariadb') for style in (threads, green, uwsgi)),
+            (green, stores.BLOCKING),
+        )
     ]
-    slow.append(
-        dataclasses.replace(slow[0], style=green, store=stores.BLOCKING)
-    )
     small = [
         Block(
             'small-pool',
@@ -260,25 +274,25 @@ def _troubles():
                 style, name=f'{style.name}, pool of {pool}', pool=pool
             ),
             'postgresql',
-            (Step('closed', 'list', 16, 2), Step('open', 'list', RATE, 4)),
+            (Step('closed', 'list', 16, 1), Step('open', 'list', RATE, 3)),
         )
         for style in (threads, green, uwsgi)
         for pool in (1, 16)
     ]
     restart = [
         Block(
-            'restart', style, 'postgresql', (Step('restart', 'list', 20, 6),)
+            'restart', style, 'postgresql', (Step('restart', 'list', 20, 5),)
         )
-        for style in styles.EQUAL
+        for style in (threads, green, uwsgi, gunicorn, mod_wsgi)
     ]
     writes = [
         Block(
             'writes',
             style,
             stores.SQLITE,
-            (Step('closed', 'post-1', 16, 2), Step('open', 'post-1', 25, 4)),
+            (Step('closed', 'post-1', 16, 2), Step('open', 'post-1', 25, 3)),
         )
-        for style in (threads, green, uwsgi, _forking(16))
+        for style in (threads, green, uwsgi, forking)
     ]
     readers = [
         Block(
@@ -286,12 +300,12 @@ def _troubles():
             style,
             'postgresql',
             (
-                Step('slow_reader', 'whole', 8, 4),
-                Step('slow_reader', 'streamed', 8, 4),
+                Step('slow_reader', 'whole', 8, 3),
+                Step('slow_reader', 'streamed', 8, 3),
             ),
             STORAGE_PATHS,
         )
-        for style in rooms
+        for style in (threads, green, uwsgi)
     ]
     return [*slow, *small, *restart, *writes, *readers]
 
@@ -320,7 +334,7 @@ def _growth():
             style,
             'postgresql',
             tuple(
-                Step('closed', 'list', amount, 2)
+                Step('closed', 'list', amount, 1)
                 for amount in (1, 4, 16, 64, 256)
             ),
         )
@@ -332,8 +346,8 @@ def _growth():
             style,
             'postgresql',
             (
-                Step('closed', 'list', 8, 2),
-                Step('closed', 'statistics', 8, 2),
+                Step('closed', 'list', 8, 1),
+                Step('closed', 'statistics', 8, 1),
             ),
             samples=samples,
         )

@@ -10,8 +10,642 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tables, plots and findings."""
+"""Tables, plots and findings, as reStructuredText or SVG, from the data.
+
+:data:`PARTS` has all that the pages show: name to a function that takes the
+:class:`comparison.data.Data`. Each figure is a mean of all repeats, with its
+95 % interval in brackets.
+"""
+
+import pathlib
+
+from comparison import analysis, hang_up, plan, plots, stores, styles
+
+#: The full run that the pages are made of.
+FULL = pathlib.Path(__file__).parent / 'results' / 'full.jsonl'
+BASELINE = styles.BASELINE.name
+GREEN = styles.GREEN.name
+TRAFFIC = {
+    'health': 'health check',
+    'list': 'list of 100 samples',
+    'statistics': 'statistics over an index',
+    'post-1': 'POST of one sample',
+    'post-100': 'POST of 100',
+    'mixed': 'mixed',
+}
+STORES = (stores.SQLITE, 'postgresql', 'mariadb')
+
+
+def table(title, rows, widths=None):
+    """A table in reStructuredText; the first row is its head."""
+    text = [f'.. list-table:: {title}', '   :header-rows: 1']
+    if widths:
+        text.append(f'   :widths: {" ".join(map(str, widths))}')
+    text.append('')
+    for row in rows:
+        for index, cell in enumerate(row):
+            text.append(f'   {"  " if index else "* "}- {cell}')
+    return '\n'.join(text) + '\n'
+
+
+def number(figure, unit=''):
+    """A figure with its interval, short enough for a cell."""
+    if figure is None:
+        return 'no data'
+    return (
+        f'{_short(figure.value)}{unit} '
+        f'[{_short(figure.low)}–{_short(figure.high)}]'
+    )
+
+
+def _short(value):
+    if value >= 100:
+        return f'{value:.0f}'
+    return f'{value:.3g}' if value >= 1 else f'{value:.2f}'
+
+
+def _names(data, experiment, **wanted):
+    """The styles of an experiment, in the order of their definition."""
+    found = {
+        run['style']: None
+        for run in data.runs
+        if run['experiment'] == experiment
+        and all(run[name] == value for name, value in wanted.items())
+    }
+    known = [
+        style.name for style in (*styles.EQUAL, *styles.WILD, *styles.PROPER)
+    ]
+    return sorted(
+        found,
+        key=lambda name: (
+            known.index(name) if name in known else len(known),
+            list(found).index(name) if name in known else _rank(name),
+        ),
+    )
+
+
+def _rank(name):
+    """Styles that are there for one experiment: as their kin, by name."""
+    kin = ('werkzeug threads', 'werkzeug eventlet', 'werkzeug fork')
+    return next(
+        (rank for rank, one in enumerate(kin) if name.startswith(one)),
+        len(kin),
+    )
+
+
+def _cell(data, style, store, traffic, mode='closed', experiment='styles'):
+    return analysis.select(
+        data,
+        experiment=experiment,
+        style=style,
+        store=store,
+        traffic=traffic,
+        mode=mode,
+    )
+
+
+def ratio(data, style, store, traffic):
+    """Throughput of a style, divided by Werkzeug with threads."""
+    # Another way to wait is another store, and the same baseline.
+    base = 'postgresql' if store == stores.BLOCKING else store
+    return analysis.ratio(
+        _cell(data, style, store, traffic),
+        _cell(data, BASELINE, base, traffic),
+    )
+
+
+def conditions(data):
+    """Where, when and with what it was measured, and what is left out."""
+    settings = data.settings
+    machine = settings['machine']
+    minutes = sum(run['watched'] for run in data.runs) / 60
+    versions = ', '.join(map(' '.join, settings['versions'].items()))
+    return (
+        f'Measured on {settings["started"][:10]} by '
+        f'``{" ".join(settings["command"])}`` on {machine["system"]}, kernel '
+        f'{machine["kernel"]}, {machine["cpus"]} CPUs ({machine["model"]}), '
+        f'{machine["memory_gb"]} GB. Load generators, host and database '
+        f'share these CPUs. Versions: {versions}. {len(data.runs)} runs took '
+        f'{minutes:.0f} minutes without the starts; '
+        f'{len(analysis.marked(data))} of them are marked, and are in no '
+        'figure.\n'
+    )
+
+
+def marked(data):
+    """Why runs are in no figure."""
+    reasons = {}
+    for run in analysis.marked(data):
+        for mark in run['marks']:
+            kind = mark
+            if mark.startswith('others used'):
+                kind = 'other programs used the machine'
+            elif mark.startswith('the machine lost'):
+                kind = 'the machine lost CPU to its neighbours'
+            elif mark.endswith('requests failed'):
+                kind = 'requests failed'
+            entry = reasons.setdefault(kind, set())
+            entry.add(run['id'].rpartition('/')[0])
+    rows = [['Reason', 'Runs of']]
+    rows += [
+        [kind, '; '.join(sorted(_cells(ids)))]
+        for kind, ids in sorted(reasons.items())
+    ]
+    if len(rows) == 1:
+        return 'No run is marked.\n'
+    return table('Runs that are in no figure', rows, [30, 70])
+
+
+def _cells(ids):
+    return {', '.join(one.split('/')[:3]) for one in ids}
+
+
+def equal(store):
+    """The part with the ratios of styles of one size on a store."""
+
+    def part(data):
+        traffics = list(TRAFFIC)
+        names = [
+            style
+            for style in _names(data, 'styles', store=store)
+            if style in [one.name for one in styles.EQUAL]
+        ]
+        rows = [['Style', *(TRAFFIC[name] for name in traffics)]]
+        rows.append(
+            [
+                f'{BASELINE}, requests/s',
+                *(
+                    number(
+                        analysis.throughput(
+                            _cell(data, BASELINE, store, traffic)
+                        )
+                    )
+                    for traffic in traffics
+                ),
+            ]
+        )
+        rows += [
+            [
+                f'{style}, ratio',
+                *(
+                    number(ratio(data, style, store, traffic))
+                    if _cell(data, style, store, traffic)
+                    else '–'
+                    for traffic in traffics
+                ),
+            ]
+            for style in names
+            if style != BASELINE
+        ]
+        return table(f'{store}: throughput with room for eight requests', rows)
+
+    return part
+
+
+def equal_plot(data):
+    """Ratios of all stores, for what reads and what writes."""
+    lines = [
+        (f'{store}, {TRAFFIC[traffic]}', style, figure)
+        for traffic in ('list', 'statistics', 'post-1', 'mixed')
+        for store in STORES
+        for style in _names(data, 'styles', store=store)
+        if style in [one.name for one in styles.EQUAL if not one.forks]
+        and style != BASELINE
+        and (figure := ratio(data, style, store, traffic))
+    ]
+    return plots.intervals(
+        lines,
+        'Requests per second, as a ratio to Werkzeug with plain threads = 1',
+    )
+
+
+def latency(data):
+    """Percentiles at a fixed rate."""
+    rows = [['Database', 'Style', 'p50, ms', 'p95, ms', 'p99, ms']]
+    for store in STORES:
+        for style in _names(data, 'styles', store=store, mode='open'):
+            runs = _cell(data, style, store, 'list', 'open')
+            rows.append(
+                [
+                    store,
+                    style,
+                    *(
+                        number(analysis.latency(runs, share))
+                        for share in (0.5, 0.95, 0.99)
+                    ),
+                ]
+            )
+    return table(
+        f'Latency of the list at {plan.RATE} requests per second', rows
+    )
+
+
+def cost(data):
+    """What a request and a worker cost."""
+    rows = [
+        [
+            'Style',
+            'CPU per list, ms',
+            'CPU per health check, ms',
+            'Memory per worker, MB',
+            'Connections held',
+        ]
+    ]
+    for style in _names(data, 'styles', store='postgresql', mode='closed'):
+        runs = _cell(data, style, 'postgresql', 'list')
+        health = _cell(data, style, 'postgresql', 'health')
+        memory = analysis.memory(runs)
+        rows.append(
+            [
+                style,
+                number(analysis.cpu(runs)),
+                number(analysis.cpu(health)) if health else '–',
+                'no data' if memory is None else f'{memory:.0f}',
+                analysis.connections(runs),
+            ]
+        )
+    return table('What it costs, on PostgreSQL', rows)
+
+
+def ceiling(data):
+    """How far from what host and driver could do."""
+    rows = [
+        [
+            'Style',
+            'hello, requests/s',
+            'list, share of hello',
+            'list, share of the bare query',
+        ]
+    ]
+    bare = [
+        run['found']['per_second']
+        for run in analysis.select(
+            data, mode='bare', store='postgresql', traffic='list'
+        )
+    ]
+    for style in _names(data, 'ceiling'):
+        hello = analysis.select(data, experiment='ceiling', style=style)
+        runs = _cell(data, style, 'postgresql', 'list')
+        rate = analysis.throughput(runs)
+        rows.append(
+            [
+                style,
+                number(analysis.throughput(hello)),
+                number(analysis.ratio(runs, hello)),
+                'no data'
+                if rate is None or not bare
+                else f'{rate.value / (sum(bare) / len(bare)):.2f}',
+            ]
+        )
+    return table('Ceilings, on PostgreSQL', rows)
+
+
+def bare(data):
+    """The queries without any host."""
+    rows = [['Database', 'list, in a second', 'statistics, in a second']]
+    rows += [
+        [
+            store,
+            *(
+                number(
+                    analysis.mean(
+                        analysis.select(
+                            data, mode='bare', store=store, traffic=traffic
+                        ),
+                        'per_second',
+                    )
+                )
+                for traffic in ('list', 'statistics')
+            ),
+        ]
+        for store in STORES
+    ]
+    return table('The queries over one bare connection', rows)
+
+
+def configured(data):
+    """As found in the wild, and as this guide has it."""
+    rows = [['Style', 'list', 'POST of one', 'p99 of the list, ms']]
+    wild = [style.name for style in (*styles.WILD, *styles.PROPER)]
+    rows += [
+        [
+            style,
+            number(ratio(data, style, 'postgresql', 'list')),
+            number(ratio(data, style, 'postgresql', 'post-1')),
+            number(
+                analysis.latency(
+                    _cell(data, style, 'postgresql', 'list', 'open'), 0.99
+                )
+            )
+            if _cell(data, style, 'postgresql', 'list', 'open')
+            else '–',
+        ]
+        for style in [BASELINE, GREEN, *wild]
+    ]
+    return table(
+        'As found and as configured, on PostgreSQL: ratios to Werkzeug with '
+        'threads and a pool of eight',
+        rows,
+    )
+
+
+def slow_query(data):
+    """Eight callers of a slow query beside fast requests."""
+    rows = [
+        [
+            'Style',
+            'Database',
+            'slow, in a second',
+            'fast p50, ms',
+            'fast p99, ms',
+        ]
+    ]
+    for run in _first(data, 'slow-query'):
+        runs = _same(data, run)
+        rows.append(
+            [
+                run['style'],
+                run['store'],
+                number(analysis.mean(runs, 'slow_per_second')),
+                number(analysis.latency(runs, 0.5)),
+                number(analysis.latency(runs, 0.99)),
+            ]
+        )
+    return table('A slow query beside fast ones', rows)
+
+
+def small_pool(data):
+    """A pool of one connection against one that is large enough."""
+    rows = [
+        [
+            'Style',
+            'requests/s, 16 callers',
+            'p99 at a fixed rate, ms',
+            'Connections held',
+        ]
+    ]
+    for style in _names(data, 'small-pool'):
+        closed, steady = (
+            analysis.select(
+                data, experiment='small-pool', style=style, mode=mode
+            )
+            for mode in ('closed', 'open')
+        )
+        rows.append(
+            [
+                style,
+                number(analysis.throughput(closed)),
+                number(analysis.latency(steady, 0.99)),
+                analysis.connections(closed),
+            ]
+        )
+    return table('A pool of one connection', rows)
+
+
+def restart(data):
+    """The database is away for a moment."""
+    rows = [
+        [
+            'Style',
+            'Database away, s',
+            'Requests that failed',
+            'Failing after it was back, s',
+        ]
+    ]
+    for style in _names(data, 'restart'):
+        runs = analysis.select(data, experiment='restart', style=style)
+        rows.append(
+            [
+                style,
+                *(
+                    number(analysis.mean(runs, name))
+                    for name in ('down_seconds', 'failed', 'failing_seconds')
+                ),
+            ]
+        )
+    return table('PostgreSQL is restarted under 20 requests per second', rows)
+
+
+def writes(data):
+    """Sixteen writers of one SQLite file."""
+    rows = [
+        ['Style', 'stored in a second', 'p50 at 25/s, ms', 'p99 at 25/s, ms']
+    ]
+    for style in _names(data, 'writes'):
+        closed, steady = (
+            analysis.select(data, experiment='writes', style=style, mode=mode)
+            for mode in ('closed', 'open')
+        )
+        rows.append(
+            [
+                style,
+                number(analysis.throughput(closed)),
+                number(analysis.latency(steady, 0.5)),
+                number(analysis.latency(steady, 0.99)),
+            ]
+        )
+    return table('Sixteen callers store samples in one SQLite file', rows)
+
+
+def slow_reader(data):
+    """Eight clients take their answers slowly."""
+    rows = [
+        [
+            'Style',
+            'Answer',
+            'Open transactions',
+            'others, p50, ms',
+            'others, p99, ms',
+        ]
+    ]
+    for run in _first(data, 'slow-reader'):
+        runs = _same(data, run)
+        rows.append(
+            [
+                run['style'],
+                run['traffic'],
+                number(analysis.mean(runs, 'transactions')),
+                number(analysis.latency(runs, 0.5)),
+                number(analysis.latency(runs, 0.99)),
+            ]
+        )
+    return table('Eight clients take large answers slowly', rows)
+
+
+def concurrency(data):
+    """Requests per second over the number of connections."""
+    names = _names(data, 'concurrency')
+    return plots.lines(
+        {
+            style: [
+                (amount, figure)
+                for amount in (1, 4, 16, 64, 256)
+                if (
+                    figure := analysis.throughput(
+                        analysis.select(
+                            data,
+                            experiment='concurrency',
+                            style=style,
+                            amount=amount,
+                        )
+                    )
+                )
+            ]
+            for style in names
+        },
+        'connections at the same time',
+        'lists of 100 samples per second',
+    )
+
+
+def stored(data):
+    """Requests per second over the number of stored samples."""
+    sizes = sorted(
+        {
+            run['samples']
+            for run in data.runs
+            if run['experiment'] == 'stored-samples'
+        }
+    )
+    rows = [['Style', 'Request', *(f'{size:,} stored' for size in sizes)]]
+    for style in _names(data, 'stored-samples'):
+        for traffic in ('list', 'statistics'):
+            rows.append(
+                [
+                    style,
+                    TRAFFIC[traffic],
+                    *(
+                        number(
+                            analysis.throughput(
+                                analysis.select(
+                                    data,
+                                    experiment='stored-samples',
+                                    style=style,
+                                    traffic=traffic,
+                                    samples=size,
+                                )
+                            )
+                        )
+                        for size in sizes
+                    ),
+                ]
+            )
+    return table('Requests per second on PostgreSQL', rows)
+
+
+def hung_up(client):
+    """The part with what a kind of client does to each style."""
+
+    def part(data):
+        rows = [
+            [
+                'Style',
+                'Log',
+                'Memory before, at most, after, MB',
+                'Others wait, ms',
+                'Same workers',
+            ]
+        ]
+        for run in _first(data, 'hang-up', traffic=client, quiet=False):
+            found = run['found']
+            others = found['others_ms']
+            rows.append(
+                [
+                    run['style'],
+                    ' '.join(
+                        f'``{_text(kind["line"])}`` (× {kind["times"]})'
+                        for kind in found['log']
+                    )
+                    or 'nothing',
+                    ', '.join(
+                        f'{found[f"memory_{when}"] / 1e6:.0f}'
+                        for when in ('before', 'peak', 'after')
+                    ),
+                    'more than 5000' if others is None else f'{others:.0f}',
+                    'yes' if found['same_workers'] else 'no',
+                ]
+            )
+        _, what = hang_up.CLIENTS[client]
+        return table(f'Each of 50 clients {what}', rows, [18, 42, 18, 12, 10])
+
+    return part
+
+
+def _text(line):
+    return line.strip().replace('`', "'")
+
+
+def _first(data, experiment, quiet=True, **wanted):
+    """One run of each cell of an experiment, in the order of the styles."""
+    found = {}
+    for run in data.runs:
+        if (
+            run['experiment'] == experiment
+            and all(run[name] == value for name, value in wanted.items())
+            and not (quiet and run['marks'])
+        ):
+            key = run['style'], run['store'], run['traffic']
+            found.setdefault(key, run)
+    order = _names(data, experiment)
+    return sorted(
+        found.values(),
+        key=lambda run: (
+            order.index(run['style']),
+            run['store'] or '',
+            run['traffic'],
+        ),
+    )
+
+
+def _same(data, run):
+    return analysis.select(
+        data,
+        **{
+            name: run[name]
+            for name in ('experiment', 'style', 'store', 'traffic', 'mode')
+        },
+    )
 
 
 def as_text(data):
-    return ''
+    """What the command prints at its end, for a terminal."""
+    lines = []
+    for store in dict.fromkeys(run['store'] for run in data.runs):
+        cells = dict.fromkeys(
+            (run['traffic'], run['style'])
+            for run in data.runs
+            if run['store'] == store and run['mode'] == 'closed'
+        )
+        for traffic, style in sorted(cells):
+            experiment = 'styles' if traffic != 'hello' else 'ceiling'
+            runs = _cell(data, style, store, traffic, experiment=experiment)
+            base = _cell(data, BASELINE, store, traffic, experiment=experiment)
+            lines.append(
+                f'{store or "no database":12} {traffic:12} {style:32} '
+                f'{number(analysis.throughput(runs), "/s"):24} '
+                f'ratio {number(analysis.ratio(runs, base))}'
+            )
+    count = len(analysis.marked(data))
+    lines.append(f'{len(data.runs)} runs; {count} are marked, and left out')
+    return '\n'.join(lines)
+
+
+PARTS = {
+    'conditions': conditions,
+    'marked': marked,
+    **{f'equal {store}': equal(store) for store in STORES},
+    'equal plot': equal_plot,
+    'latency': latency,
+    'cost': cost,
+    'ceiling': ceiling,
+    'bare': bare,
+    'configured': configured,
+    'slow-query': slow_query,
+    'small-pool': small_pool,
+    'restart': restart,
+    'writes': writes,
+    'slow-reader': slow_reader,
+    'concurrency': concurrency,
+    'stored-samples': stored,
+    **{f'hang-up {name}': hung_up(name) for name in hang_up.CLIENTS},
+}

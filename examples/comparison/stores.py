@@ -137,7 +137,7 @@ class Stores:
             raise ComparisonError(
                 f'There is no store {name!r}; there are: {", ".join(SERVERS)}'
             )
-        server = self._server(SERVERS[name][0])
+        server = self._server(SERVERS[name][0], samples)
         if server is None:
             file = self._root / f'telemetry-{samples}.sqlite'
             store = Store(name, f'sqlite:///{file}', None)
@@ -146,18 +146,19 @@ class Stores:
         store.fill(samples)
         return store
 
-    def _server(self, name):
+    def _server(self, name, samples):
+        """A server for each number of samples, which only ever grows."""
         if name is None:
             return None
-        if name not in self._servers:
+        if (name, samples) not in self._servers:
             make = databases.find()[name]
             try:
-                self._servers[name] = self._stack.enter_context(
-                    make(self._root / name)
+                self._servers[name, samples] = self._stack.enter_context(
+                    make(self._root / f'{name}-{samples}')
                 )
             except databases.ServerError as error:
                 raise ComparisonError(str(error)) from error
-        return self._servers[name]
+        return self._servers[name, samples]
 
     def __enter__(self):
         return self

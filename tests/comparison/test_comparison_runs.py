@@ -1,0 +1,296 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Real runs, each of a second or so, and what the checks say about them."""
+
+import json
+import pathlib
+
+import jsonschema
+import pytest
+from comparison import (
+    ComparisonError,
+    data,
+    load,
+    plan,
+    requests,
+    runner,
+    stores,
+    styles,
+    watch,
+)
+
+SCHEMA = json.loads(
+    pathlib.Path(data.__file__).with_name('data.schema.json').read_text()
+)
+SETTINGS = {
+    'kind': 'settings',
+    'plan': 'trial',
+    'seed': 1,
+    'machine': {'cpus': 1},
+}
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / 'comparison.jsonl'
+
+
+@pytest.fixture
+def carry_out(output):
+    """Carry out blocks, and give the runs of the data file."""
+
+    def carry_out(blocks, settings=SETTINGS, resume=False):
+        said = []
+        runner.Runner(output, said.append).run(blocks, settings, resume)
+        return data.read(output).runs, said
+
+    return carry_out
+
+
+@pytest.fixture
+def application(tmp_path, monkeypatch):
+    """Write an application of somebody else into the working directory."""
+
+    def application(body):
+        (tmp_path / 'own.py').write_text(
+            f'def application(environ, start_response):\n{body}'
+        )
+        monkeypatch.chdir(tmp_path)
+        return 'own:application'
+
+    return application
+
+
+def judged(run):
+    """The marks, without those of a machine that runs other tests, too."""
+    return [
+        mark
+        for mark in run['marks']
+        if not mark.startswith(('others used', 'the machine lost'))
+    ]
+
+
+def test_a_comparison_of_three_hosts(carry_out, output):
+    chosen = [
+        styles.BASELINE,
+        styles.GREEN,
+        *(style for style in styles.PROPER if style.host == 'gunicorn'),
+    ]
+    steps = (
+        plan.Step('closed', 'list', 4, 1),
+        plan.Step('closed', 'post-1', 4, 1),
+        plan.Step('open', 'statistics', 20, 1),
+    )
+    blocks = plan.in_turns(
+        [
+            plan.Block('styles', style, stores.SQLITE, steps)
+            for style in chosen
+        ],
+        repeats=1,
+        seed=1,
+    )
+    settings = runner.settings('trial', 1, ['--full'])
+    runs, said = carry_out(blocks, settings)
+    for line in output.read_text().splitlines():
+        jsonschema.validate(json.loads(line), SCHEMA)
+    assert [run['id'] for run in runs] == [
+        block.id(step) for block, step in plan.runs(blocks)
+    ]
+    for run in runs:
+        assert judged(run) == []
+        assert run['requests'] > 0
+        assert run['cpu_host'] > 0
+        assert len(run['memory']) == run['processes']
+        if run['mode'] == 'open':
+            assert run['requests'] == 20
+            assert sum(run['latencies'].values()) == 20
+    assert str(output.parent) not in output.read_text()
+    assert any('min left' in line for line in said)
+
+
+def test_a_database_server_and_its_connections(carry_out):
+    style = next(s for s in styles.PROPER if s.host == 'uwsgi')
+    steps = (plan.Step('closed', 'list', 8, 1),)
+    block = plan.Block('styles', style, 'postgresql', steps, samples=5000)
+    (run,), _ = carry_out([block])
+    assert judged(run) == []
+    assert 2 <= run['connections'] <= 10
+    assert run['cpu_store'] > 0
+
+
+def test_a_cut_off_comparison_goes_on(carry_out, output, block):
+    blocks = [block(plan.HELLO, repeat=number) for number in range(3)]
+    carry_out(blocks[:1])
+    with output.open('a') as file:
+        file.write('{"kind": "run", "id": "tri')
+    runs, said = carry_out(blocks, resume=True)
+    assert [run['repeat'] for run in runs] == [0, 1, 2]
+    assert len([line for line in said if 'min left' in line]) == 2
+    again, said = carry_out(blocks, resume=True)
+    assert again == runs
+    assert said == []
+
+
+def test_a_file_that_is_there_is_not_overwritten(carry_out, block):
+    blocks = [block(plan.HELLO)]
+    carry_out(blocks)
+    with pytest.raises(ComparisonError, match='go on with --resume'):
+        carry_out(blocks)
+
+
+def test_a_file_of_another_machine_is_not_continued(carry_out, block):
+    carry_out([block(plan.HELLO)])
+    settings = SETTINGS | {'machine': {'cpus': 64}}
+    with pytest.raises(ComparisonError, match='has machine'):
+        carry_out([block(plan.HELLO)], settings, resume=True)
+
+
+def test_errors_that_come_fast_are_marked(carry_out, application, block):
+    own = application(
+        "    start_response('404 No', [('Content-Length', '0')])\n"
+        "    return [b'']\n"
+    )
+    (run,), said = carry_out([block(own)])
+    assert 'before: hello: status 404' in run['marks']
+    assert run['requests'] == 0
+    assert any('requests failed' in mark for mark in run['marks'])
+    assert any('marked: before: hello' in line for line in said)
+
+
+def test_errors_that_begin_later_are_marked(carry_out, application, block):
+    own = application(
+        "    if environ['PATH_INFO'] == '/':\n"
+        '        seen.append(1)\n'
+        "    status = '200 OK' if len(seen) < 60 else '500 No'\n"
+        "    start_response(status, [('Content-Length', '0')])\n"
+        "    return [b'']\nseen = []\n"
+    )
+    (run,), _ = carry_out([block(own)])
+    assert not any('before' in mark for mark in run['marks'])
+    assert any('requests failed' in mark for mark in run['marks'])
+
+
+def test_a_wrong_answer_is_marked(carry_out, tmp_path, monkeypatch):
+    """Right status, but the list is empty."""
+    (tmp_path / 'wrong.py').write_text(
+        'from telemetry import wsgi\n'
+        'def application(environ, start_response):\n'
+        "    environ['QUERY_STRING'] = 'limit=1'\n"
+        '    return wsgi.application(environ, start_response)\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    steps = (plan.Step('closed', 'list', 4, 1),)
+    block = plan.Block(
+        'trial', styles.BASELINE, stores.SQLITE, steps, 'wrong:application'
+    )
+    (run,), _ = carry_out([block])
+    assert 'before: list: the content is not as it should be' in run['marks']
+
+
+def test_samples_that_are_not_stored_are_marked(
+    carry_out, tmp_path, monkeypatch
+):
+    """The answer is right, and nothing is kept."""
+    (tmp_path / 'forgets.py').write_text(
+        'import json\n'
+        'def application(environ, start_response):\n'
+        "    size = int(environ['CONTENT_LENGTH'] or 0)\n"
+        "    body = environ['wsgi.input'].read(size)\n"
+        "    start_response('201 Created',\n"
+        "                   [('Content-Length', str(len(body)))])\n"
+        '    return [body]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    steps = (plan.Step('closed', 'post-1', 4, 1),)
+    block = plan.Block(
+        'trial', styles.BASELINE, stores.SQLITE, steps, 'forgets:application'
+    )
+    (run,), _ = carry_out([block])
+    assert any('only 0 samples more are stored' in one for one in run['marks'])
+
+
+def test_a_pool_of_one_shows(carry_out):
+    """It holds one connection, however many ask."""
+    blocks = [
+        plan.Block(
+            'trial',
+            styles.Style(f'pool of {pool}', styles.WERKZEUG, pool=pool),
+            'postgresql',
+            (plan.Step('closed', 'list', 8, 1),),
+            samples=5000,
+        )
+        for pool in (1, 8)
+    ]
+    runs, _ = carry_out(blocks)
+    held = {run['pool']: run['connections'] for run in runs}
+    assert held[8] - held[1] >= 5
+
+
+def test_a_style_is_of_the_planned_size(tmp_path):
+    """Nothing of a sample is changed but the numbers."""
+    for style in styles.PROPER:
+        with style.server(plan.HELLO, tmp_path / style.host, {}) as server:
+            assert len(server.workers()) == style.processes
+            assert server.get('/').content == b'hello, world\n'
+
+
+def test_lines_are_left_out_of_a_sample(tmp_path):
+    server = styles.LOUD.server(plan.HELLO, tmp_path, {})
+    sample = (server.folder / 'telemetry-api.ini').read_text()
+    assert '\nignore-sigpipe' not in sample
+    assert '\nthreads = 16\n' in sample
+    assert '\nprocesses = 1\n' in sample
+
+
+@pytest.mark.parametrize(
+    ('field', 'share', 'mark'),
+    [
+        ('cpu_machine', 0.2, 'others used'),
+        ('steal', 0.2, 'the machine lost'),
+    ],
+)
+def test_a_busy_machine_is_marked(field, share, mark, monkeypatch):
+    monkeypatch.setattr('os.cpu_count', lambda: 2)
+
+    def seen(value):
+        one = watch.Watch(None, None, None)
+        one.seconds, one.cpu_machine, one.steal = 10, 0, 0
+        setattr(one, field, value)
+        return one
+
+    assert runner.machine_marks(seen(0.1), 0) == []
+    (found,) = runner.machine_marks(seen(share * 20), 0)
+    assert found.startswith(mark)
+
+
+def test_waiting_is_part_of_a_latency():
+    """The second was due at 10 ms and was sent at 30."""
+    rows = [(1000, 200, 500), (31000, 200, 500), (21000, 200, 500)]
+    assert load.waits(rows, 10000) == [500, 10500, 10500]
+
+
+def test_rounded_latencies():
+    assert load.histogram([1000, 1001, 1, 0]) == {1: 2, 1010: 2}
+    ((rounded, _),) = load.histogram([123456]).items()
+    assert abs(rounded / 123456 - 1) < 0.02
+
+
+def test_a_missing_generator_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv('PATH', '/nonexistent')
+    monkeypatch.setattr('sys.executable', '/nonexistent/python')
+
+    class Server:
+        base_url = 'http://127.0.0.1:1'
+
+    with pytest.raises(Exception, match='There is no wrk.*install wrk'):
+        load.closed(Server, (requests.HELLO,), 1, 1, tmp_path)
