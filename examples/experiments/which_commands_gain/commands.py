@@ -340,14 +340,13 @@ COMMANDS = {
     'api': Command(
         api,
         'clients, and the database, for many of them at the same time',
-        'answers lists of samples, while somebody else asks for its root',
+        'answers lists of samples; meanwhile somebody asks for /, which '
+        'needs no database',
         {
             'rate': Measure('requests in a second', True),
             'p50': Measure('median latency, ms', False),
             'p99': Measure('99 % latency, ms', False),
-            'meanwhile_p99': Measure(
-                '99 % latency of a request without database, ms', False
-            ),
+            'meanwhile_p99': Measure('99 % latency of / meanwhile, ms', False),
         },
     ),
     'collector': Command(

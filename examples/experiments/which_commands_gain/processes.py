@@ -40,7 +40,7 @@ POSTGRESQL = 'PostgreSQL far away, C driver'
 MARIADB = 'MariaDB far away, cooperative driver'
 SERVERS = {POSTGRESQL: 'postgresql', MARIADB: 'mariadb'}
 #: Commands that have a module of their own in the eventlet room.
-IN_THE_ROOM = ('api', 'collector')
+IN_THE_ROOM = ('api',)
 #: Seconds after which a process has failed.
 PATIENCE = 120
 _BATCH = 1000

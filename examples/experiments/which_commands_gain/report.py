@@ -36,8 +36,17 @@ class Line:
 
     case: str
     title: str
+    more_is_better: bool
     means: dict
     ratio: verdict.Ratio
+
+    def goodness(self):
+        """Return low, value and high of how many times as good it is under
+        eventlet, which is the ratio or its inverse."""
+        ratio = self.ratio
+        if self.more_is_better:
+            return ratio.low, ratio.value, ratio.high
+        return 1 / ratio.high, 1 / ratio.value, 1 / ratio.low
 
 
 def lines(name, runs):
@@ -83,6 +92,7 @@ def _line(case, title, values, more_is_better):
     return Line(
         case,
         title,
+        more_is_better,
         {
             style: statistics.fmean(numbers)
             for style, numbers in values.items()
@@ -118,6 +128,23 @@ def number(value):
 def ratio(found):
     """Show a ratio with its interval."""
     return f'{found.value:.2f} ({found.low:.2f} to {found.high:.2f})'
+
+
+def conditions(found):
+    """Return a sentence about when, where and on what it was measured.
+
+    :param found: the data of one command
+    """
+    machine = found['machine']
+    versions = ', '.join(map(' '.join, found['versions'].items()))
+    settings = ', '.join(
+        f'{name} {value}' for name, value in found['settings'].items()
+    )
+    return (
+        f'Measured on {found["date"]}: {len(found["runs"])} runs, on '
+        f'{machine["cores"]} cores with {machine["memory"] / 2**30:.0f} GiB '
+        f'({machine["system"]}), with {versions}. Settings: {settings}.'
+    )
 
 
 def as_text(data):

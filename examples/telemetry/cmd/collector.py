@@ -42,6 +42,8 @@ from telemetry.storage import errors
 
 LOG = log.getLogger(__name__)
 
+PROG = 'telemetry-collector'
+
 # Why samples are dropped.
 FAILED = 'failed'
 MALFORMED = 'malformed'
@@ -62,11 +64,11 @@ RETRY_SECONDS = 1
 _END = object()
 
 
-def main(argv=None, prog='telemetry-collector'):
+def main(argv=None):
     """Run the command and return its exit status."""
     return shell.run(
-        prog,
-        lambda conf: collect(conf, prog),
+        PROG,
+        collect,
         argv,
         settings=('collector', telemetry_conf.COLLECTOR_OPTS),
         description='Store the samples that come by UDP, as msgpack, until '
@@ -74,7 +76,7 @@ def main(argv=None, prog='telemetry-collector'):
     )
 
 
-def collect(conf, prog):
+def collect(conf):
     """Store what comes until SIGTERM or SIGINT.
 
     The first signal closes the port and waits for what was received to be
@@ -94,7 +96,7 @@ def collect(conf, prog):
                 host, port, *_ = listener.getsockname()
                 host = f'[{host}]' if ':' in host else host
                 print(
-                    f'{prog}: listening on udp://{host}:{port}, receive '
+                    f'{PROG}: listening on udp://{host}:{port}, receive '
                     f'buffer {_buffer_size(listener)} bytes',
                     flush=True,
                 )
