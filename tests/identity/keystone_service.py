@@ -120,6 +120,16 @@ class Keystone:
             'OS_PROJECT_DOMAIN_ID': 'default',
         }
 
+    def tools(self, telemetry_url):
+        """Return the other variables that the files of the guide need."""
+        return {
+            'PATH': f'{pathlib.Path(sys.executable).parent}:'
+            f'{os.environ["PATH"]}',
+            'LANG': 'C.UTF-8',
+            'TELEMETRY_URL': telemetry_url,
+            'TELEMETRY_PASSWORD': PASSWORD,
+        }
+
     def session(self, user, project=None):
         """Return a keystoneauth session; of no project if none is named."""
         scope = {}
@@ -154,12 +164,5 @@ class Keystone:
             ['sh', FILES / 'register.sh'],
             check=True,
             timeout=300,
-            env={
-                'PATH': f'{pathlib.Path(sys.executable).parent}:'
-                f'{os.environ["PATH"]}',
-                'LANG': 'C.UTF-8',
-                'TELEMETRY_URL': telemetry_url,
-                'TELEMETRY_PASSWORD': PASSWORD,
-                **self.environ('admin', 'admin'),
-            },
+            env=self.tools(telemetry_url) | self.environ('admin', 'admin'),
         )

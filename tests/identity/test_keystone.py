@@ -137,6 +137,13 @@ def test_an_administrator_of_the_system_needs_no_project(client, keystone):
     assert len(answer.json) == 8
 
 
+def test_a_service_that_lends_a_token(client, keystone, tokens):
+    for service, status in (('telemetry', 200), ('bob', 401)):
+        answer = get(client, tokens['alice'], X_Service_Token=tokens[service])
+        assert answer.status_code == status
+    assert is_refused(answer, keystone, 'is not valid')
+
+
 def test_a_token_of_no_project(client, keystone):
     token = keystone.session('alice').get_token()
     assert is_refused(get(client, token), keystone, 'no project')
@@ -204,6 +211,20 @@ def test_clients_find_the_api_in_the_catalog(api, keystone):
     )
     assert 'power' in done.stdout, done.stderr
     assert keystone.blue in done.stdout
+
+
+def test_the_check_of_the_guide(api, keystone):
+    done = subprocess.run(
+        ['sh', keystone_service.FILES / 'check.sh'],
+        env=keystone.tools(api.base_url) | keystone.environ('bob', 'red'),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    first, *meters, last = done.stdout.splitlines()
+    assert first == 'without a token: 401', done.stderr
+    assert last == 'with a token: 200'
+    assert keystone.blue not in ''.join(meters)
 
 
 def test_a_token_that_expires(client, keystone):

@@ -13,6 +13,7 @@
 
 import json
 import logging
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def set_all(monkeypatch, variables):
         ('WWW_AUTHENTICATE_URI', None, 'www_authenticate_uri'),
         ('AUTH_TYPE', None, 'auth_type'),
         ('AUTH_TYPE', 'mispelt', 'mispelt'),
-        ('AUTH_URL', None, 'auth-url'),
+        ('AUTH_URL', None, 'auth_url'),
     ],
 )
 def test_an_option_for_keystone_is_missing(
@@ -172,3 +173,35 @@ def test_every_answer_is_safe_to_show(build):
         headers = client.get(path).headers
         assert headers['X-Content-Type-Options'] == 'nosniff'
         assert headers['Cache-Control'] == 'no-store'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--host', '0.0.0.0'], 'lets others in'),  # noqa: S104
+        (['--host', '::'], 'lets others in'),
+        # These get as far as the missing tables.
+        (['--host', '::', '--allow-public-noauth'], 'telemetry-dbsync'),
+        (['--host', 'localhost'], 'telemetry-dbsync'),
+    ],
+)
+def test_the_development_server_stays_on_the_loopback(
+    tmp_path, arguments, message
+):
+    done = subprocess.run(
+        [
+            pathlib.Path(sys.executable).with_name('telemetry-api'),
+            *('--port', '0'),
+            *arguments,
+        ],
+        env={
+            'OS_TELEMETRY_CONFIG_DIR': str(tmp_path),
+            'OS_DATABASE__CONNECTION': f'sqlite:///{tmp_path}/db',
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert message in line
