@@ -61,7 +61,8 @@ class AuthToken(auth_token.AuthProtocol):
         try:
             super().process_request(request)
         except webob.exc.HTTPUnauthorized:
-            pass  # X-Identity-Status says so
+            # Also where the token is good and that of a service is not.
+            request.user_token_valid = False
         except webob.exc.HTTPServiceUnavailable:
             request.environ[identity.UNAVAILABLE] = True
         except keystone_errors.ClientException as error:

@@ -103,11 +103,12 @@ def main(argv=None, style=DEVELOPMENT):
 def _application(conf):
     if conf.application == OWN_APPLICATION:
         _check_not_public(conf.api)
-        deploy.warn(conf)
         with contextlib.closing(storage.Storage(conf)) as store:
             store.check()
         # The same application, with the configuration of this command line.
-        return deploy.load(conf)
+        application = deploy.load(conf)
+        deploy.warn(conf)
+        return application
     # A console script does not find the modules in its working directory.
     sys.path.insert(0, str(pathlib.Path.cwd()))
     try:
