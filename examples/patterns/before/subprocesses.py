@@ -1,0 +1,27 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run a program, but not for ever."""
+
+import eventlet
+from eventlet.green import subprocess
+
+
+def output(command, seconds):
+    """Return what a command prints, None if it does not end in so many
+    seconds; then it is killed."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    with eventlet.Timeout(seconds, False):
+        return process.communicate()[0]
+    process.kill()
+    process.wait()
+    return None
