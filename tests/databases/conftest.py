@@ -9,8 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Each test of this folder runs on each database server."""
+"""Each test of this folder runs on each server, with each of its drivers."""
 
+import copy
 import time
 
 import databases
@@ -19,19 +20,29 @@ from telemetry import conf as telemetry_conf
 from telemetry import storage
 
 LIMIT = 60
+# The first one of each server is the one that its own URL names.
+DRIVERS = {
+    'postgresql+psycopg': 'postgresql',
+    'mysql+pymysql': 'mariadb',
+    'mysql+mysqldb': 'mariadb',
+}
 
 
-@pytest.fixture(params=databases.find(), scope='session')
+@pytest.fixture(params=DRIVERS, scope='session')
 def server(request, database_server):
     """A running server, which tests leave as it is."""
-    return database_server(request.param)
+    server = copy.copy(database_server(DRIVERS[request.param]))
+    server.driver = request.param
+    return server
 
 
-@pytest.fixture(params=databases.find(), scope='module')
+@pytest.fixture(params=DRIVERS, scope='module')
 def own_server(request, tmp_path_factory):
     """A server of this module, to be stopped, started and filled up."""
-    make = databases.find()[request.param]
-    with make(tmp_path_factory.mktemp('own'), max_connections=10) as server:
+    make = databases.find()[DRIVERS[request.param]]
+    server = make(tmp_path_factory.mktemp('own'), max_connections=10)
+    server.driver = request.param
+    with server:
         yield server
 
 
