@@ -93,6 +93,9 @@ class Machine:
             text=True,
             start_new_session=True,
         )
+        #: The number of the process that holds the copy: all of the copy's
+        #: processes are below it.
+        self.pid = self._process.pid
         try:
             self._init = self._process.stdout.readline().strip()
             if not self._init:
@@ -134,7 +137,7 @@ class Machine:
         """
         subprocess.run(
             [
-                *('nsenter', '--target', str(self._process.pid), '--mount'),
+                *('nsenter', '--target', str(self.pid), '--mount'),
                 *('tar', '-C', self._folder / 'changes', '-cf', file),
                 *('--xattrs', '--xattrs-include=*', '.'),
             ],
