@@ -204,6 +204,8 @@ class Host:
                     'LANG': 'C.UTF-8',
                     'PYTHONPATH': os.pathsep.join(self.python_path),
                     'PYTHONDONTWRITEBYTECODE': '1',
+                    # Otherwise libraries make one in the home of the user.
+                    'XDG_CACHE_HOME': str(self.root / 'cache'),
                     **self.environ,
                 },
                 stdin=subprocess.DEVNULL,
