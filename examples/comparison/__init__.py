@@ -28,7 +28,9 @@ which the pages of the guide are made.
 ``hang_up``      clients that hang up early, stall or reset
 ``data``         the data file
 ``analysis``     figures with their intervals, from the data
-``report``       tables, plots and findings, from the figures
+``findings``     what the figures say, in sentences
+``report``       tables and plots of the figures
+``plots``        how a plot is drawn
 ===============  ==========================================================
 """
 

@@ -18,14 +18,20 @@ latencies of each drawn run likewise, and the figure is computed again. With
 few repeats such an interval is rather too narrow.
 """
 
-import bisect
 import dataclasses
 import itertools
+import math
 import random
 import statistics
 
+from comparison import ComparisonError
+
 RESAMPLES = 1000
 _SEED = 2026
+
+
+class NoRunsError(ComparisonError):
+    """The data have no good run of what is asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,20 +94,8 @@ def latency(runs, share):
     """
     return _figure(
         lambda chosen: _percentile(chosen, share),
-        runs,
-        redraw=_redraw_latencies,
-    )
-
-
-def latency_ratio(runs, base, share):
-    """A percentile of the latencies, divided by that of others."""
-    return _figure(
-        lambda chosen, others: (
-            _percentile(chosen, share) / _percentile(others, share)
-        ),
-        runs,
-        base,
-        redraw=_redraw_latencies,
+        [latencies for run in runs if (latencies := _latencies(run))],
+        redraw=lambda rng, drawn: rng.choices(drawn, k=len(drawn)),
     )
 
 
@@ -128,29 +122,25 @@ def _rate(runs):
     return statistics.fmean(run['requests'] / run['seconds'] for run in runs)
 
 
-def _percentile(runs, share):
-    latencies = sorted(
-        (int(value), count)
-        for run in runs
+def _latencies(run):
+    """Each latency of a run, in microseconds."""
+    return [
+        int(value)
         for value, count in run['latencies'].items()
-    )
-    totals = list(itertools.accumulate(count for _, count in latencies))
-    if not totals:
-        return None
-    return latencies[bisect.bisect_left(totals, share * totals[-1])][0] / 1000
+        for _ in range(count)
+    ]
 
 
-def _redraw_latencies(rng, run):
-    values = list(run['latencies'])
-    counts = list(run['latencies'].values())
-    drawn = {}
-    for value in rng.choices(values, counts, k=sum(counts)):
-        drawn[value] = drawn.get(value, 0) + 1
-    return run | {'latencies': drawn}
+def _percentile(chosen, share):
+    values = sorted(itertools.chain.from_iterable(chosen))
+    return values[math.ceil(share * len(values)) - 1] / 1000
 
 
 def _figure(statistic, *samples, redraw=None):
-    """A statistic of lists of runs, with its bootstrap interval."""
+    """A statistic of lists of runs, with its bootstrap interval.
+
+    :param redraw: draws again within what stands for one run
+    """
     if not all(samples):
         return None
     rng = random.Random(_SEED)

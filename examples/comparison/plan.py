@@ -143,9 +143,12 @@ def full(seed):
         *_ceilings((*styles.EQUAL, *styles.PROPER), 1),
         *_bare(),
         *_troubles(),
-        *_growth(),
     ]
-    return in_turns(blocks, 3, seed) + in_turns(_hang_ups(), 1, seed)
+    return [
+        *in_turns(blocks, 3, seed),
+        *in_turns(_growth(), 3, seed),
+        *in_turns(_hang_ups(), 1, seed),
+    ]
 
 
 def _equal():
@@ -265,6 +268,8 @@ def _troubles():
             *((style, 'postgresql') for style in (*rooms, forking)),
             *((style, 'mariadb') for style in (threads, green, uwsgi)),
             (green, stores.BLOCKING),
+            (threads, stores.MYSQLCLIENT),
+            (green, stores.MYSQLCLIENT),
         )
     ]
     small = [

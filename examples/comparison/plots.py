@@ -15,6 +15,8 @@
 import html
 import math
 
+from comparison import analysis
+
 _TEXT = '#1f2933'
 _GRID = '#d9e2ec'
 _COLOURS = ('#1b5e9b', '#b35806', '#1b7837', '#762a83', '#52606d')
@@ -28,6 +30,8 @@ def intervals(lines, axis):
         groups together
     :param axis: what the figures are; 1 has a line of its own
     """
+    if not lines:
+        raise analysis.NoRunsError
     low = min([0.5, *(figure.low for *_, figure in lines)]) / 1.1
     high = max([2, *(figure.high for *_, figure in lines)]) * 1.1
     labels, width, row = 170, 470, 20
@@ -81,6 +85,8 @@ def lines(series, across, up):
     :param up: what the figures are
     """
     points = [point for one in series.values() for point in one]
+    if not points:
+        raise analysis.NoRunsError
     most = max(figure.high for _, figure in points) * 1.05
     least, largest = (
         choose(value for value, _ in points) for choose in (min, max)

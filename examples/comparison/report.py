@@ -13,13 +13,21 @@
 """Tables, plots and findings, as reStructuredText or SVG, from the data.
 
 :data:`PARTS` has all that the pages show: name to a function that takes the
-:class:`comparison.data.Data`. Each figure is a mean of all repeats, with its
-95 % interval in brackets.
+:class:`comparison.data.Data`, and raises NoRunsError where it has none. Each
+figure is a mean of all repeats, with its 95 % interval in brackets.
 """
 
 import pathlib
 
-from comparison import analysis, hang_up, plan, plots, stores, styles
+from comparison import (
+    analysis,
+    findings,
+    hang_up,
+    plan,
+    plots,
+    stores,
+    styles,
+)
 
 #: The full run that the pages are made of.
 FULL = pathlib.Path(__file__).parent / 'results' / 'full.jsonl'
@@ -54,7 +62,8 @@ def number(figure, unit=''):
         return 'no data'
     return (
         f'{_short(figure.value)}{unit} '
-        f'[{_short(figure.low)}–{_short(figure.high)}]'
+        # Without a line break at the dash.
+        f'[{_short(figure.low)}\u2060–\u2060{_short(figure.high)}]'
     )
 
 
@@ -157,7 +166,8 @@ def marked(data):
 
 
 def _cells(ids):
-    return {', '.join(one.split('/')[:3]) for one in ids}
+    parts = (one.split('/')[:3] for one in ids)
+    return {', '.join(part for part in one if part != 'None') for one in parts}
 
 
 def equal(store):
@@ -632,6 +642,7 @@ def as_text(data):
 
 PARTS = {
     'conditions': conditions,
+    **findings.PARTS,
     'marked': marked,
     **{f'equal {store}': equal(store) for store in STORES},
     'equal plot': equal_plot,
@@ -649,3 +660,14 @@ PARTS = {
     'stored-samples': stored,
     **{f'hang-up {name}': hung_up(name) for name in hang_up.CLIENTS},
 }
+
+
+def make(name, data):
+    """Make a part, or say that it was not measured.
+
+    :param name: one of :data:`PARTS`
+    """
+    try:
+        return PARTS[name](data)
+    except analysis.NoRunsError:
+        return 'Not measured in this run.\n'

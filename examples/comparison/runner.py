@@ -48,6 +48,7 @@ PACKAGES = (
     'oslo.db',
     'psycopg',
     'PyMySQL',
+    'mysqlclient',
     'pyuwsgi',
     'SQLAlchemy',
     'Werkzeug',

@@ -31,12 +31,16 @@ SQLITE = 'sqlite'
 #: notices that a process is monkey-patched and lets others run. Before
 #: version 3.2 it always waited in C, as it can be told to do.
 BLOCKING = 'postgresql, waiting in C'
-#: Name of a store to its server and the environment that picks the driver.
+#: A driver in C that knows nothing of green threads.
+MYSQLCLIENT = 'mariadb, mysqlclient'
+#: Name of a store to its server, the driver if it is not the server's usual
+#: one, and environment variables of the application.
 SERVERS = {
-    SQLITE: (None, {}),
-    'postgresql': ('postgresql', {}),
-    BLOCKING: ('postgresql', {'PSYCOPG_WAIT_FUNC': 'wait_c'}),
-    'mariadb': ('mariadb', {}),
+    SQLITE: (None, None, {}),
+    'postgresql': ('postgresql', None, {}),
+    BLOCKING: ('postgresql', None, {'PSYCOPG_WAIT_FUNC': 'wait_c'}),
+    'mariadb': ('mariadb', None, {}),
+    MYSQLCLIENT: ('mariadb', 'mysql+mysqldb', {}),
 }
 RESOURCES = 20
 _BATCH = 5000
@@ -59,7 +63,7 @@ class Store:
     @property
     def environ(self):
         """The environment variables that lead the telemetry API here."""
-        _, environ = SERVERS[self.name]
+        *_, environ = SERVERS[self.name]
         return {
             'OS_DATABASE__CONNECTION': self.url,
             # No configuration of this machine.
@@ -137,12 +141,16 @@ class Stores:
             raise ComparisonError(
                 f'There is no store {name!r}; there are: {", ".join(SERVERS)}'
             )
-        server = self._server(SERVERS[name][0], samples)
+        server_name, driver, _ = SERVERS[name]
+        server = self._server(server_name, samples)
         if server is None:
             file = self._root / f'telemetry-{samples}.sqlite'
             store = Store(name, f'sqlite:///{file}', None)
         else:
-            store = Store(name, server.url, server)
+            url = server.url
+            if driver:
+                url = url.replace(server.driver, driver, 1)
+            store = Store(name, url, server)
         store.fill(samples)
         return store
 

@@ -44,7 +44,7 @@ class Comparison(SphinxDirective):
                 f'no part {name!r}; there are: {", ".join(report.PARTS)}'
             )
         try:
-            part = report.PARTS[name](data.read(file))
+            part = report.make(name, data.read(file))
         except ComparisonError as error:
             raise self.error(str(error)) from error
         if part.startswith('<'):

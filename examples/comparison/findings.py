@@ -1,0 +1,309 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the data say, in sentences: the words depend on the figures.
+
+Less than a tenth is no difference. A ratio is *more* or *less* if all of its
+interval is beyond that.
+"""
+
+from comparison import analysis, stores, styles
+
+BASELINE = styles.BASELINE.name
+GREEN = styles.GREEN.name
+MARGIN = 1.1
+#: What eight callers of a query of 0.2 s get in a second, undisturbed.
+IDEAL = 40
+
+
+def word(figure):
+    """``more``, ``less`` or ``the same``, for a ratio."""
+    if figure.low > MARGIN:
+        return 'more'
+    if figure.high < 1 / MARGIN:
+        return 'less'
+    return 'the same'
+
+
+def _runs(data, style, store, traffic, **wanted):
+    wanted = {'experiment': 'styles', 'mode': 'closed'} | wanted
+    return analysis.select(
+        data, style=style, store=store, traffic=traffic, **wanted
+    )
+
+
+def _ratios(data, chosen, others, cells):
+    """(style, store, traffic, ratio) wherever both were measured."""
+    found = []
+    for style in chosen:
+        for store, traffic in cells:
+            figure = analysis.ratio(
+                _runs(data, style, store, traffic),
+                _runs(data, others, store, traffic),
+            )
+            if figure:
+                found.append((style, store, traffic, figure))
+    return found
+
+
+def _summary(found):
+    """How many of the ratios are what, and from where to where they go."""
+    if not found:
+        raise analysis.NoRunsError
+    counts = {
+        kind: sum(word(figure) == kind for *_, figure in found)
+        for kind in ('more', 'the same', 'less')
+    }
+    values = sorted(figure.value for *_, figure in found)
+    return (
+        f'{counts["more"]} of {len(found)} ratios are more, '
+        f'{counts["the same"]} the same, {counts["less"]} less; they go from '
+        f'{values[0]:.2f} to {values[-1]:.2f}'
+    )
+
+
+def cells(data):
+    """The (store, traffic) pairs of the styles of one size."""
+    return sorted(
+        {
+            (run['store'], run['traffic'])
+            for run in data.runs
+            if run['experiment'] == 'styles'
+            and run['mode'] == 'closed'
+            and run['style'] == GREEN
+            and run['store'] != stores.BLOCKING
+        }
+    )
+
+
+def patching(data):
+    """Werkzeug under eventlet against Werkzeug with threads."""
+    found = _ratios(data, [GREEN], BASELINE, cells(data))
+    return (
+        'Patching alone: Werkzeug under eventlet, against the same server '
+        f'with threads. Of its throughput {_summary(found)}.\n'
+    )
+
+
+def leaving(data):
+    """The hosts of one size against Werkzeug under eventlet."""
+    chosen = [
+        style.name
+        for style in styles.EQUAL
+        if style.host not in (styles.WERKZEUG, styles.EVENTLET)
+    ]
+    found = _ratios(data, chosen, GREEN, cells(data))
+    return (
+        'Leaving eventlet for a WSGI host of the same size, one process of '
+        f'eight threads: of its throughput {_summary(found)}.\n'
+    )
+
+
+def proper(data):
+    """The hosts of this guide against Werkzeug under eventlet."""
+    return _ratios(
+        data,
+        [style.name for style in styles.PROPER],
+        GREEN,
+        [('postgresql', 'list'), ('postgresql', 'post-1')],
+    )
+
+
+def claim(data):
+    """Whether the claim holds."""
+    found = proper(data)
+    text = (
+        'Leaving eventlet for a host as this guide has it, two processes of '
+        f'four threads, on PostgreSQL: of its throughput {_summary(found)}. '
+    )
+    lost = sorted(
+        {style for style, *_, figure in found if word(figure) == 'less'}
+    )
+    if lost:
+        return text + (
+            f'**The claim does not hold for all of them:** '
+            f'{" and ".join(lost)} did less than the eventlet server.\n'
+        )
+    return text + (
+        '**The claim holds:** no host that is configured like this did less '
+        'than the eventlet server.\n'
+    )
+
+
+def forking(data):
+    """What a process for each request costs, which is no eventlet effect."""
+    found = _ratios(
+        data,
+        [styles.FORKING.name],
+        BASELINE,
+        [
+            (store, traffic)
+            for store in (stores.SQLITE, 'postgresql')
+            for traffic in ('list', 'post-1')
+        ],
+    )
+    return (
+        'A process for each request, as Werkzeug has with more than one '
+        f'worker, against its threads: {_summary(found)}. No such process '
+        'finds a connection in its pool. Where old comparisons had eventlet '
+        'against this, it is what they measured.\n'
+    )
+
+
+def slow_query(data):
+    """Who stands still when a query takes long."""
+    still, others = [], []
+    for style, store in _pairs(data, 'slow-query'):
+        runs = analysis.select(
+            data, experiment='slow-query', style=style, store=store
+        )
+        figure = analysis.mean(runs, 'slow_per_second')
+        if figure is None:
+            continue
+        wait = analysis.latency(runs, 0.5).value
+        one = (figure.value, wait, f'{style} on {store}')
+        (still if figure.value < IDEAL / 4 else others).append(one)
+    if not others:
+        raise analysis.NoRunsError
+    text = (
+        f'Eight callers of a query of 0.2 s get {IDEAL} answers in a second '
+        'if nothing is in their way. '
+    )
+    if still:
+        text += 'Nearly one after the other they were answered by ' + (
+            '; '.join(
+                f'{name}: {slow:.1f} in a second, while a fast request '
+                f'waited {wait:.0f} ms'
+                for slow, wait, name in sorted(still)
+            )
+            + '. '
+        )
+    return text + (
+        f'All others gave at least {min(others)[0]:.0f} in a second, and '
+        'half of the fast requests waited no longer than '
+        f'{max(wait for _, wait, _ in others):.0f} ms.\n'
+    )
+
+
+def small_pool(data):
+    """What a pool of one connection costs."""
+    found = []
+    for style in (BASELINE, GREEN, 'uwsgi 1x16'):
+        one, many = (
+            _runs(
+                data,
+                f'{style}, pool of {pool}',
+                'postgresql',
+                'list',
+                experiment='small-pool',
+            )
+            for pool in (1, 16)
+        )
+        if figure := analysis.ratio(one, many):
+            found.append(f'{figure.value:.2f} for {style}')
+    if not found:
+        raise analysis.NoRunsError
+    return (
+        'Throughput with one connection, as a share of that with sixteen: '
+        f'{", ".join(found)}.\n'
+    )
+
+
+def restart(data):
+    """How styles come back after their database."""
+    away, failed, after = (
+        sorted(
+            round(run['found'][name], 1)
+            for run in analysis.select(data, experiment='restart')
+        )
+        for name in ('down_seconds', 'failed', 'failing_seconds')
+    )
+    return (
+        f'PostgreSQL was away for {_span(away)} s under 20 requests in a '
+        f'second. {_span(failed)} of them failed, and none that was sent '
+        f'later than {after[-1]} s after it was back.\n'
+    )
+
+
+def writes(data):
+    """Writers of one SQLite file, relative to threads."""
+    found = []
+    for style in dict.fromkeys(
+        run['style'] for run in data.runs if run['experiment'] == 'writes'
+    ):
+        figure = analysis.ratio(
+            *(
+                _runs(data, name, 'sqlite', 'post-1', experiment='writes')
+                for name in (style, BASELINE)
+            )
+        )
+        if style != BASELINE and figure:
+            found.append(f'{style} {figure.value:.2f}')
+    if not found:
+        raise analysis.NoRunsError
+    return (
+        'Samples stored by sixteen callers, as a ratio to threads: '
+        f'{", ".join(sorted(found))}.\n'
+    )
+
+
+def slow_reader(data):
+    """Which answers hold a transaction while clients read slowly."""
+    most = {
+        kind: sorted(
+            run['found']['transactions']
+            for run in analysis.select(
+                data, experiment='slow-reader', traffic=kind
+            )
+        )
+        for kind in ('whole', 'streamed')
+    }
+    return (
+        'Eight clients read slowly. Where the answer is built whole, '
+        f'{_span(most["whole"])} transactions were open meanwhile; where it '
+        f'is streamed out of a transaction, {_span(most["streamed"])}, '
+        'whatever the style.\n'
+    )
+
+
+def _span(values):
+    if not values:
+        raise analysis.NoRunsError
+    if values[0] == values[-1]:
+        return f'{values[0]}'
+    return f'{values[0]} to {values[-1]}'
+
+
+def _pairs(data, experiment):
+    return sorted(
+        {
+            (run['style'], run['store'])
+            for run in data.runs
+            if run['experiment'] == experiment
+        }
+    )
+
+
+PARTS = {
+    f'finding {function.__name__.replace("_", "-")}': function
+    for function in (
+        claim,
+        patching,
+        leaving,
+        forking,
+        slow_query,
+        small_pool,
+        restart,
+        writes,
+        slow_reader,
+    )
+}

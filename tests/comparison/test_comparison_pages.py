@@ -1,0 +1,173 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The committed data are valid, and the pages say what is in them."""
+
+import collections
+import json
+import pathlib
+import re
+import statistics
+
+import jsonschema
+import pytest
+from comparison import data, findings, plan, report, styles
+
+SCHEMA = json.loads(
+    pathlib.Path(data.__file__).with_name('data.schema.json').read_text()
+)
+PAGES = pathlib.Path(__file__).parents[2] / 'doc/source'
+
+
+@pytest.fixture(scope='module')
+def full():
+    return data.read(report.FULL)
+
+
+def rates(runs, **wanted):
+    """Requests per second of good runs, without the package's own code."""
+    return [
+        run['requests'] / run['seconds']
+        for run in runs
+        if not run['marks']
+        and all(run[name] == value for name, value in wanted.items())
+    ]
+
+
+def test_each_line_is_valid():
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    for line in report.FULL.read_text().splitlines():
+        validator.validate(json.loads(line))
+
+
+def test_each_run_is_one_of_the_plan_and_there_once(full):
+    planned = {
+        block.id(step)
+        for block, step in plan.runs(plan.full(full.settings['seed']))
+    }
+    found = collections.Counter(run['id'] for run in full.runs)
+    assert set(found) <= planned
+    assert set(found.values()) == {1}
+
+
+def test_the_file_is_small_and_tells_no_folder():
+    text = report.FULL.read_text()
+    assert len(text) < 5_000_000
+    assert not re.search(r'/(tmp|root|home|work)/', text)
+
+
+def test_every_part_can_be_made(full):
+    for name in report.PARTS:
+        made = report.make(name, full)
+        assert made.strip(), name
+        assert 'None' not in made, name
+
+
+def test_every_part_is_on_a_page():
+    shown = set()
+    for page in PAGES.rglob('*.rst'):
+        shown |= set(
+            re.findall(r'^\.\. comparison:: (.+)$', page.read_text(), re.M)
+        )
+    assert shown == set(report.PARTS)
+
+
+def test_plots_tell_their_figures_without_colour(full):
+    for name in ('equal plot', 'concurrency'):
+        plot = report.PARTS[name](full)
+        assert 'role="img"' in plot
+        described = re.search('aria-label="([^"]+)"', plot)[1]
+        assert styles.GREEN.name in described
+        assert re.search(r'\d', described)
+
+
+def test_patching_is_recomputed(full):
+    """The least and the largest ratio in the sentence are in the data."""
+    ratios = []
+    for store, traffic in findings.cells(full):
+        wanted = {
+            'experiment': 'styles',
+            'mode': 'closed',
+            'store': store,
+            'traffic': traffic,
+        }
+        green = rates(full.runs, style='werkzeug eventlet', **wanted)
+        threads = rates(full.runs, style='werkzeug threads', **wanted)
+        if green and threads:
+            ratios.append(statistics.mean(green) / statistics.mean(threads))
+    said = findings.patching(full)
+    assert f'of {len(ratios)} ratios' in said
+    assert f'from {min(ratios):.2f} to {max(ratios):.2f}' in said
+
+
+def test_the_claim_is_recomputed(full):
+    losers = set()
+    for style in styles.PROPER:
+        for traffic in ('list', 'post-1'):
+            wanted = {
+                'experiment': 'styles',
+                'mode': 'closed',
+                'store': 'postgresql',
+                'traffic': traffic,
+            }
+            own = rates(full.runs, style=style.name, **wanted)
+            green = rates(full.runs, style='werkzeug eventlet', **wanted)
+            if own and green and max(own) / min(green) < 1 / 1.1:
+                losers.add(style.name)
+    said = findings.claim(full)
+    assert ('The claim holds' in said) == (not losers)
+    for style in losers:
+        assert style in said
+
+
+def test_who_stands_still_is_recomputed(full):
+    """Under eventlet with a driver that waits in C, and nobody else."""
+    slow = collections.defaultdict(list)
+    for run in full.runs:
+        if run['experiment'] == 'slow-query' and not run['marks']:
+            name = f'{run["style"]} on {run["store"]}'
+            slow[name].append(run['found']['slow_per_second'])
+    said = findings.slow_query(full)
+    for name, rate in slow.items():
+        assert (f'{name}:' in said) == (statistics.mean(rate) < 10)
+
+
+def test_words_of_ratios():
+    figure = findings.analysis.Figure
+    assert findings.word(figure(2, 1.2, 3)) == 'more'
+    assert findings.word(figure(1.2, 1.05, 3)) == 'the same'
+    assert findings.word(figure(0.5, 0.2, 0.8)) == 'less'
+
+
+def test_a_claim_that_fails_is_said_to_fail(run):
+    """A host that is slow, however it is configured."""
+    runs = [
+        run(style, store='postgresql', traffic=traffic, requests=requests)
+        for traffic in ('list', 'post-1')
+        for style, requests in (
+            ('werkzeug eventlet', 100),
+            ('uwsgi 2x4', 300),
+            ('gunicorn 2x4', 50),
+        )
+    ]
+    said = findings.claim(data.Data({}, runs))
+    assert 'does not hold for all of them:** gunicorn 2x4 did less' in said
+    runs = [run for run in runs if run['style'] != 'gunicorn 2x4']
+    assert 'The claim holds' in findings.claim(data.Data({}, runs))
+
+
+def test_what_was_not_measured_is_said(full):
+    empty = data.Data(full.settings, [])
+    assert report.make('finding claim', empty) == 'Not measured in this run.\n'
+    assert report.make('concurrency', empty) == 'Not measured in this run.\n'
+    assert report.make('marked', empty) == 'No run is marked.\n'
+    assert 'no data' in report.make('bare', empty)
