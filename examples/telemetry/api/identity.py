@@ -73,12 +73,14 @@ def admit(request, rule):
 
     if not may(rule):
         raise errors.forbidden(rule)
+    project_id = credentials.project_id
     limited_to = None
-    if not may(policy.SEGREGATION):
-        limited_to = credentials.project_id
-        if keystone and not limited_to:
+    # Without Keystone, who names no project is not limited to one.
+    if (keystone or project_id is not None) and not may(policy.SEGREGATION):
+        if keystone and not project_id:
             raise errors.no_project()
-    return Caller(credentials.user_id, credentials.project_id, limited_to)
+        limited_to = project_id
+    return Caller(credentials.user_id, project_id, limited_to)
 
 
 def _check_token(request):
