@@ -42,6 +42,8 @@ password_hash_rounds = 4
 class OneWorker(uwsgi.UWSGI):
     """Each worker of Keystone takes seconds to start."""
 
+    folder = pathlib.Path(uwsgi.__file__).parent
+
     def command(self):
         return [*super().command(), '--processes=1']
 
