@@ -87,8 +87,8 @@ class Store:
 
     def count(self, meter):
         """How many samples of a meter there are."""
-        with contextlib.closing(_engine(self.url)) as engine:
-            return engine.scalar(
+        with _connect(self.url) as connection:
+            return connection.scalar(
                 sa.select(sa.func.count())
                 .select_from(
                     schema.sample.join(schema.series).join(
@@ -105,17 +105,16 @@ class Store:
         The first come through the storage of the telemetry API. Then the
         table doubles, each time with older samples.
         """
-        stored = storage.Storage(self.conf())
-        stored.upgrade()
-        there = self.count('cpu_util')
-        for start in range(there, min(number, 10000), _BATCH):
-            stored.add_samples(
-                [_sample(start + index) for index in range(_BATCH)]
-            )
-        stored._database.close()
-        with contextlib.closing(_engine(self.url)) as engine:
+        with contextlib.closing(storage.Storage(self.conf())) as stored:
+            stored.upgrade()
+            there = self.count('cpu_util')
+            for start in range(there, min(number, 10000), _BATCH):
+                stored.add_samples(
+                    [_sample(start + index) for index in range(_BATCH)]
+                )
+        with _connect(self.url) as connection:
             while (there := self.count('cpu_util')) < number:
-                _double(engine, there, number - there)
+                _double(connection, there, number - there)
 
 
 class Stores:
@@ -175,8 +174,12 @@ class Stores:
         self._stack.close()
 
 
-def _engine(url):
-    return sa.create_engine(url).connect()
+@contextlib.contextmanager
+def _connect(url):
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 def _sample(number):

@@ -20,7 +20,7 @@ import statistics
 
 import jsonschema
 import pytest
-from comparison import data, findings, plan, report, styles
+from comparison import data, findings, hang_up, plan, report, styles
 
 SCHEMA = json.loads(
     pathlib.Path(data.__file__).with_name('data.schema.json').read_text()
@@ -139,6 +139,60 @@ def test_who_stands_still_is_recomputed(full):
     said = findings.slow_query(full)
     for name, rate in slow.items():
         assert (f'{name}:' in said) == (statistics.mean(rate) < 10)
+
+
+def hung_up(full, client):
+    return {
+        run['style']: run['found']
+        for run in full.runs
+        if run['experiment'] == 'hang-up' and run['traffic'] == client
+    }
+
+
+def test_no_client_that_hangs_up_costs_a_worker(full):
+    runs = [run for run in full.runs if run['experiment'] == 'hang-up']
+    assert len(runs) == 40
+    for run in runs:
+        assert run['found']['same_workers'], run['id']
+        assert run['found']['afterwards'] == 200, run['id']
+
+
+@pytest.mark.parametrize('style', ['werkzeug threads', 'werkzeug eventlet'])
+@pytest.mark.parametrize('client', hang_up.CLIENTS)
+def test_werkzeug_says_nothing_of_clients_that_hang_up(full, style, client):
+    assert hung_up(full, client)[style]['log'] == []
+
+
+def test_uwsgi_says_it_unless_told_otherwise(full):
+    found = hung_up(full, 'close')
+    assert found['uwsgi 1x16']['log'] == []
+    lines = ' '.join(k['line'] for k in found['uwsgi 1x16, as found']['log'])
+    assert 'OSError: write error' in lines
+
+
+def test_whole_bodies_fill_memory_and_streamed_ones_do_not(full):
+    def grown(found):
+        return found['memory_peak'] - found['memory_before']
+
+    for style, found in hung_up(full, 'close').items():
+        streamed = hung_up(full, 'close-streamed')[style]
+        assert grown(found) > 10 * hang_up.SIZE, style
+        assert grown(streamed) < 5 * hang_up.SIZE, style
+
+
+def test_who_still_answers_beside_clients_that_do_not_read(full):
+    found = hung_up(full, 'stall')
+    assert {style for style, it in found.items() if it['others_ms']} == {
+        'werkzeug threads',
+        'werkzeug eventlet',
+        'nginx-uwsgi 2x4',
+    }
+
+
+def test_half_a_request_is_answered_by_werkzeug(full):
+    for style, found in hung_up(full, 'half-request').items():
+        grown = found['memory_peak'] - found['memory_before']
+        assert (grown > 2 * hang_up.SIZE) == style.startswith('werkzeug')
 
 
 def test_words_of_ratios():

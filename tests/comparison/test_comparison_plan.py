@@ -84,15 +84,6 @@ def test_a_seed_gives_one_order():
     assert set(map(str, plan.runs(plan.full(1)))) != set()
 
 
-def test_stored_samples_only_grow():
-    growth = [
-        block.samples
-        for block in plan.full(1)
-        if block.experiment == 'stored-samples'
-    ]
-    assert growth == sorted(growth)
-
-
 def test_two_runs_of_one_name_are_refused():
     blocks = plan.quick(1)
     with pytest.raises(

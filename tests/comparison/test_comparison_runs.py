@@ -28,6 +28,7 @@ from comparison import (
     styles,
     watch,
 )
+from telemetry.storage import Storage
 
 SCHEMA = json.loads(
     pathlib.Path(data.__file__).with_name('data.schema.json').read_text()
@@ -126,6 +127,28 @@ def test_a_database_server_and_its_connections(carry_out):
     assert judged(run) == []
     assert 2 <= run['connections'] <= 10
     assert run['cpu_store'] > 0
+
+
+def test_a_store_is_filled_with_older_samples(tmp_path):
+    """The newest samples are the same ones, however many there are."""
+    newest = []
+    with stores.Stores(tmp_path) as databases:
+        for number in (10000, 25000):
+            store = databases.get(stores.SQLITE, number)
+            assert store.count('cpu_util') == number
+            storage = Storage(store.conf())
+            newest.append(storage.samples(limit=3)[0].timestamp)
+            assert store.count('posted') == 0
+    assert newest[0] == newest[1]
+    assert len(list(tmp_path.glob('*.sqlite'))) == 2
+
+
+def test_an_unknown_store_is_named(tmp_path):
+    with (
+        stores.Stores(tmp_path) as databases,
+        pytest.raises(ComparisonError, match="no store 'mysql'.*sqlite"),
+    ):
+        databases.get('mysql', 1)
 
 
 def test_a_cut_off_comparison_goes_on(carry_out, output, block):
