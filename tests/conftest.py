@@ -13,6 +13,7 @@
 
 import contextlib
 import functools
+import pathlib
 
 import databases
 import pytest
@@ -21,6 +22,20 @@ from telemetry.api import deploy
 
 # Modules that hold assertions and no tests of their own.
 pytest.register_assert_rewrite('tests.requests.ceilometer_client')
+
+
+def pytest_collection_modifyitems(items):
+    """Let two processes share the tests, but none the tests of a folder.
+
+    So a folder starts its servers once, and its own results are in one
+    place. The longest folder is the first, for the other process to do the
+    rest meanwhile.
+    """
+    here = pathlib.Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder))
+    items.sort(key=lambda item: here / 'hosts' not in item.path.parents)
 
 
 @pytest.fixture(scope='session')

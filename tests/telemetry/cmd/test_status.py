@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 
+import psutil
 import pytest
 from telemetry import conf, storage
 from telemetry.cmd import status
@@ -44,6 +45,13 @@ PLANTED = {
 }
 
 
+def own_processes(attributes):
+    """Give the processes that this one has started, as psutil does all."""
+    for process in psutil.Process().children(recursive=True):
+        process.info = process.as_dict(attributes)
+        yield process
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A new installation, in which nothing has to be done."""
@@ -54,6 +62,8 @@ def place(tmp_path, monkeypatch):
         f'[database]\nconnection = sqlite:///{tmp_path}/telemetry.sqlite\n'
     )
     monkeypatch.setenv('OS_TELEMETRY_CONFIG_DIR', str(config))
+    # Other tests may run servers just now.
+    monkeypatch.setattr(psutil, 'process_iter', own_processes)
     monkeypatch.setattr(checks, 'UNITS', (tmp_path / 'units',))
     (tmp_path / 'units').mkdir()
     store = storage.Storage(conf.load())
