@@ -107,7 +107,7 @@ def memory(runs):
 
 def connections(runs):
     """The most connections to the database server that were seen."""
-    return max((run['connections'] for run in runs), default=None)
+    return max((run['connections'] for run in runs), default='no data')
 
 
 def mean(runs, name):

@@ -586,9 +586,12 @@ def _text(line):
 
 
 def _first(data, experiment, quiet=True, **wanted):
-    """One run of each cell of an experiment, in the order of the styles."""
+    """One run of each cell of an experiment, in the order of the styles.
+
+    :param quiet: whether there must be one without a mark
+    """
     found = {}
-    for run in data.runs:
+    for run in sorted(data.runs, key=lambda run: bool(run['marks'])):
         if (
             run['experiment'] == experiment
             and all(run[name] == value for name, value in wanted.items())

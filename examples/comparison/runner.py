@@ -12,6 +12,7 @@
 
 """Carries out a plan, and writes down each run."""
 
+import collections
 import datetime
 import functools
 import itertools
@@ -67,6 +68,10 @@ GENERATOR_LIMIT = 0.9
 #: What everything else may use of the machine's CPU, and lose of it.
 OTHERS_LIMIT = 0.1
 STEAL_LIMIT = 0.05
+#: How often a run is made that the machine disturbs each time.
+TRIES = 3
+#: How many seconds to wait for a quiet machine before a run.
+PATIENCE = 20
 #: How many requests are sent, one by one, before what is measured, and for
 #: how many seconds at most.
 WARM_UP = 20, 2
@@ -132,7 +137,12 @@ class Runner:
                     f'this is {settings[name]!r}: name another file with '
                     '--output'
                 )
-        return {run['id'] for run in old.runs}
+        tries = collections.Counter(run['id'] for run in old.runs)
+        return {
+            run['id']
+            for run in old.runs
+            if not run['disturbed'] or tries[run['id']] >= TRIES
+        }
 
     def _run_block(self, block, steps, databases, folder):
         store = block.store and databases.get(block.store, block.samples)
@@ -150,11 +160,17 @@ class Runner:
                 servers = server.versions()
                 for step in steps:
                     self._say(self._progress(block, step))
-                    record = one_run(block, step, server, store, checks, root)
-                    record['servers'] = servers
-                    data.append(self._output, record)
-                    for mark in record['marks']:
-                        self._say(f'    marked: {mark}')
+                    for _ in range(TRIES):
+                        watch.wait_until_quiet(PATIENCE)
+                        record = one_run(
+                            block, step, server, store, checks, root
+                        )
+                        record['servers'] = servers
+                        data.append(self._output, record)
+                        for mark in record['marks']:
+                            self._say(f'    marked: {mark}')
+                        if not record['disturbed']:
+                            break
                     self._done += step.seconds + 1
                     self._number = self._number[0] + 1, self._number[1]
         finally:
@@ -188,8 +204,15 @@ class Checks:
         answer = self._client.get(request.path, headers=request.headers)
         return answer.get_data()
 
-    def fault(self, request, response):
-        """Why an answer is wrong, or None."""
+    def ask(self, request, server):
+        """Send a request to a host; give why the answer is wrong, or None."""
+        try:
+            response = request.send(server)
+        except OSError as error:
+            return f'{request.name}: {type(error).__name__}'
+        return self._fault(request, response)
+
+    def _fault(self, request, response):
         if response.status_code != request.status:
             return f'{request.name}: status {response.status_code}'
         if request.method == 'POST':
@@ -247,7 +270,7 @@ def one_run(block, step, server, store, checks, folder):
     )
     warm = time.monotonic() + WARM_UP[1]
     for request in itertools.islice(itertools.cycle(sent), WARM_UP[0]):
-        if why := checks.fault(request, request.send(server)):
+        if why := checks.ask(request, server):
             marks.append(f'before: {why}')
         if marks or time.monotonic() > warm:
             break
@@ -280,7 +303,7 @@ def one_run(block, step, server, store, checks, folder):
         }
         if measured.errors:
             marks.append(f'{measured.errors} requests failed')
-        if measured.cpu > GENERATOR_LIMIT * seen.seconds:
+        if sent and measured.cpu > GENERATOR_LIMIT * seen.seconds:
             marks.append('the load generator had no CPU to spare')
         stored = checks.stored() - before if posts else 0
         if stored * len(sent) < measured.requests * posts:
@@ -288,13 +311,16 @@ def one_run(block, step, server, store, checks, folder):
                 f'{measured.requests} answers, but only {stored} samples '
                 'more are stored'
             )
-    marks += machine_marks(
+    disturbed = machine_marks(
         seen, cpu_load + cpu_own + seen.cpu_host + seen.cpu_store
     )
     workers = len(server.workers())
     if block.style.threads and workers != block.style.processes:
         marks.append(f'there are {workers} processes')
-    return record | {'marks': marks}
+    return record | {
+        'marks': marks + disturbed,
+        'disturbed': bool(disturbed),
+    }
 
 
 def _actions(step, server, store, checks, folder):
@@ -309,7 +335,7 @@ def _actions(step, server, store, checks, folder):
 
     def probe():
         request = next((one for one in sent if one.method == 'GET'), None)
-        return request and checks.fault(request, request.send(server))
+        return request and checks.ask(request, server)
 
     if step.mode == 'closed':
         act = functools.partial(

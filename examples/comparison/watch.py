@@ -12,6 +12,7 @@
 
 """What the machine, the host and the database did during a run."""
 
+import contextlib
 import pathlib
 import threading
 import time
@@ -39,7 +40,8 @@ class Watch:
     :ivar cpu_store: those of the database server
     :ivar cpu_machine: those of everything on the machine
     :ivar steal: seconds of CPU that the machine did not get
-    :ivar connections: the most connections to the database server seen
+    :ivar connections: the most connections of the host to the database
+        server that were seen
     :ivar memory: bytes of each worker at the end; memory that processes
         share is split between them
     :ivar wrong: what was wrong with answers, a list
@@ -85,13 +87,26 @@ class Watch:
     def _look(self):
         while not self._end.wait(PAUSE):
             if self._store is not None and self._store.server is not None:
-                port = self._store.server.port
-                self.connections = max(self.connections, connections(port))
+                self.connections = max(
+                    self.connections,
+                    connections(
+                        self._server.processes(), self._store.server.port
+                    ),
+                )
             # Not at each look: this is load, too.
             if self.probes * 4 * PAUSE <= time.monotonic() - (self._before[0]):
                 self.probes += 1
                 if why := self._probe():
                     self.wrong.append(why)
+
+
+def wait_until_quiet(patience):
+    """Wait until nearly nothing uses the machine, or for so many seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        share = psutil.cpu_times_percent(0.3)
+        if share.idle + share.iowait > 90:
+            return
 
 
 def cpu_seconds(processes):
@@ -105,12 +120,25 @@ def cpu_seconds(processes):
     return total
 
 
-def connections(port):
-    """How many TCP connections there are to a local port."""
-    found = 0
+def connections(processes, port):
+    """How many TCP connections processes have to a local port."""
+    inodes = set()
     for line in _TCP.read_text().splitlines()[1:]:
-        _, _, remote, state, *_ = line.split()
-        found += state == _ESTABLISHED and int(remote[-4:], 16) == port
+        _, _, remote, state, *rest = line.split()
+        if state == _ESTABLISHED and int(remote[-4:], 16) == port:
+            inodes.add(f'socket:[{rest[5]}]')
+    return sum(
+        link in inodes for process in processes for link in _links(process.pid)
+    )
+
+
+def _links(pid):
+    """What the descriptors of a process are, as far as it is still there."""
+    found = []
+    with contextlib.suppress(OSError):
+        for descriptor in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(descriptor.readlink()))
     return found
 
 

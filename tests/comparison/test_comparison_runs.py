@@ -47,8 +47,11 @@ def output(tmp_path):
 
 
 @pytest.fixture
-def carry_out(output):
+def carry_out(output, monkeypatch):
     """Carry out blocks, and give the runs of the data file."""
+    # Other tests are no reason to do a run again.
+    monkeypatch.setattr(runner, 'TRIES', 1)
+    monkeypatch.setattr(runner, 'PATIENCE', 0)
 
     def carry_out(blocks, settings=SETTINGS, resume=False):
         said = []
@@ -125,7 +128,7 @@ def test_a_database_server_and_its_connections(carry_out):
     block = plan.Block('styles', style, 'postgresql', steps, samples=5000)
     (run,), _ = carry_out([block])
     assert judged(run) == []
-    assert 2 <= run['connections'] <= 10
+    assert 2 <= run['connections'] <= 8
     assert run['cpu_store'] > 0
 
 
@@ -162,6 +165,33 @@ def test_a_cut_off_comparison_goes_on(carry_out, output, block):
     again, said = carry_out(blocks, resume=True)
     assert again == runs
     assert said == []
+
+
+def test_a_run_that_the_machine_disturbs_is_made_again(
+    carry_out, block, monkeypatch
+):
+    """Three times at most; all of them stay in the data, with their mark."""
+    disturbances = ['others used 50% of the machine'], [], []
+    left = list(disturbances)
+    monkeypatch.setattr(runner, 'machine_marks', lambda *_: left.pop(0))
+    monkeypatch.setattr(runner, 'TRIES', 3)
+    runs, _ = carry_out([block(plan.HELLO), block(plan.HELLO, repeat=1)])
+    assert [run['disturbed'] for run in runs] == [True, False, False]
+    assert [run['repeat'] for run in runs] == [0, 0, 1]
+    assert runs[0]['marks'] == disturbances[0]
+
+
+def test_a_comparison_goes_on_with_what_was_disturbed(
+    carry_out, block, monkeypatch
+):
+    monkeypatch.setattr(runner, 'machine_marks', lambda *_: ['disturbed'])
+    carry_out([block(plan.HELLO)])
+    monkeypatch.setattr(runner, 'TRIES', 3)
+    runs, _ = carry_out([block(plan.HELLO)], resume=True)
+    assert len(runs) == 4
+    monkeypatch.setattr(runner, 'machine_marks', lambda *_: [])
+    again, _ = carry_out([block(plan.HELLO)], resume=True)
+    assert again == runs
 
 
 def test_a_file_that_is_there_is_not_overwritten(carry_out, block):
@@ -249,14 +279,15 @@ def test_a_pool_of_one_shows(carry_out):
             'trial',
             styles.Style(f'pool of {pool}', styles.WERKZEUG, pool=pool),
             'postgresql',
-            (plan.Step('closed', 'list', 8, 1),),
+            (plan.Step('closed', 'list', 8, 2),),
             samples=5000,
         )
         for pool in (1, 8)
     ]
     runs, _ = carry_out(blocks)
     held = {run['pool']: run['connections'] for run in runs}
-    assert held[8] - held[1] >= 5
+    assert held[1] == 1
+    assert 5 <= held[8] <= 8
 
 
 def test_a_style_is_of_the_planned_size(tmp_path):
