@@ -24,6 +24,7 @@ extensions = [
     'sphinx_copybutton',
     'guide.check',
     'guide.commands',
+    'guide.comparison',
     'guide.directives',
     'guide.matrix',
     'guide.options',

@@ -36,11 +36,15 @@ class NoRunsError(ComparisonError):
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A number with its 95 % interval."""
+    """A number with its 95 % interval.
+
+    :ivar repeats: how many runs there are, of the cell that has fewest
+    """
 
     value: float
     low: float
     high: float
+    repeats: int = 2
 
     def differs(self, other):
         """Whether the interval leaves out a number."""
@@ -107,7 +111,10 @@ def memory(runs):
 
 def connections(runs):
     """The most connections to the database server that were seen."""
-    return max((run['connections'] for run in runs), default='no data')
+    found = [
+        run['connections'] for run in runs if run['connections'] is not None
+    ]
+    return max(found, default='no data')
 
 
 def mean(runs, name):
@@ -158,4 +165,9 @@ def _figure(statistic, *samples, redraw=None):
         for _ in range(resamples)
     )
     edge = round(resamples * 0.025)
-    return Figure(statistic(*samples), found[edge], found[-edge - 1])
+    return Figure(
+        statistic(*samples),
+        found[edge],
+        found[-edge - 1],
+        min(map(len, samples)),
+    )

@@ -137,16 +137,17 @@ def quick(seed):
 
 def full(seed):
     """Every question, in about an hour."""
-    blocks = [
-        *_equal(),
-        *_configured(),
-        *_ceilings((*styles.EQUAL, *styles.PROPER), 1),
-        *_bare(),
-        *_troubles(),
-    ]
     return [
-        *in_turns(blocks, 3, seed),
-        *in_turns(_growth(), 3, seed),
+        *in_turns([*_equal(), *_configured(), *_troubles()], 3, seed),
+        *in_turns(
+            [
+                *_ceilings((*styles.EQUAL, *styles.PROPER), 1),
+                *_bare(),
+                *_growth(),
+            ],
+            3,
+            seed,
+        ),
         *in_turns(_hang_ups(), 1, seed),
     ]
 

@@ -60,6 +60,9 @@ def number(figure, unit=''):
     """A figure with its interval, short enough for a cell."""
     if figure is None:
         return 'no data'
+    if figure.low == figure.high:
+        # There is one run, or all gave the same.
+        return f'{_short(figure.value)}{unit}'
     return (
         f'{_short(figure.value)}{unit} '
         # Without a line break at the dash.
@@ -137,7 +140,24 @@ def conditions(data):
         f'share these CPUs. Versions: {versions}. {len(data.runs)} runs took '
         f'{minutes:.0f} minutes without the starts; '
         f'{len(analysis.marked(data))} of them are marked, and are in no '
-        'figure.\n'
+        'figure.\n\n' + _missing(data)
+    )
+
+
+def _missing(data):
+    """How much of the full plan is there."""
+    planned = {
+        block.id(step)
+        for block, step in plan.runs(plan.full(data.settings['seed']))
+    }
+    good = {run['id'] for run in data.runs if not run['marks']}
+    if planned <= good:
+        return 'Every run of the plan was made, and is good.\n'
+    return (
+        f'**This run is not complete:** {len(planned & good)} of the '
+        f'{len(planned)} runs of the full plan are there and good. *No data* '
+        'stands where there is none, and a figure without brackets is from '
+        'one run, which cannot tell a difference from chance.\n'
     )
 
 
@@ -174,14 +194,16 @@ def equal(store):
     """The part with the ratios of styles of one size on a store."""
 
     def part(data):
-        traffics = list(TRAFFIC)
-        names = [
-            style
-            for style in _names(data, 'styles', store=store)
-            if style in [one.name for one in styles.EQUAL]
+        of_this_size = [style.name for style in styles.EQUAL]
+        runs = [
+            run
+            for run in analysis.select(data, experiment='styles', store=store)
+            if run['mode'] == 'closed' and run['style'] in of_this_size
         ]
-        rows = [['Style', *(TRAFFIC[name] for name in traffics)]]
-        rows.append(
+        measured = {run['traffic'] for run in runs}
+        traffics = [name for name in TRAFFIC if name in measured]
+        rows = [
+            ['Style', *(TRAFFIC[name] for name in traffics)],
             [
                 f'{BASELINE}, requests/s',
                 *(
@@ -192,20 +214,18 @@ def equal(store):
                     )
                     for traffic in traffics
                 ),
-            ]
-        )
+            ],
+        ]
         rows += [
             [
                 f'{style}, ratio',
                 *(
                     number(ratio(data, style, store, traffic))
-                    if _cell(data, style, store, traffic)
-                    else '–'
                     for traffic in traffics
                 ),
             ]
-            for style in names
-            if style != BASELINE
+            for style in _names(data, 'styles', store=store)
+            if style in of_this_size and style != BASELINE
         ]
         return table(f'{store}: throughput with room for eight requests', rows)
 
@@ -232,7 +252,7 @@ def equal_plot(data):
 def latency(data):
     """Percentiles at a fixed rate."""
     rows = [['Database', 'Style', 'p50, ms', 'p95, ms', 'p99, ms']]
-    for store in STORES:
+    for store in (*STORES, stores.BLOCKING):
         for style in _names(data, 'styles', store=store, mode='open'):
             runs = _cell(data, style, store, 'list', 'open')
             rows.append(
@@ -274,7 +294,10 @@ def cost(data):
                 analysis.connections(runs),
             ]
         )
-    return table('What it costs, on PostgreSQL', rows)
+    text = table('What it costs, on PostgreSQL', rows)
+    if all(row[-1] == 'no data' for row in rows[1:]):
+        text += '\nConnections were not counted in this run.\n'
+    return text
 
 
 def ceiling(data):

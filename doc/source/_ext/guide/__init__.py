@@ -14,6 +14,7 @@
 
 ====================  ======================================================
 ``guide.commands``    makes the directives of sphinxcontrib-programoutput safe
+``guide.comparison``  ``comparison``: parts of the measured comparison
 ``guide.session``     ``session``: commands that run while the site is built
 ``guide.transcript``  ``transcript``: sessions that the test suite runs; those
                       of root in a copy of the machine (``guide.machine``)
