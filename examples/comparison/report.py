@@ -46,6 +46,8 @@ STORES = (stores.SQLITE, 'postgresql', 'mariadb')
 
 def table(title, rows, widths=None):
     """A table in reStructuredText; the first row is its head."""
+    if len(rows) < 2:
+        raise analysis.NoRunsError
     text = [f'.. list-table:: {title}', '   :header-rows: 1']
     if widths:
         text.append(f'   :widths: {" ".join(map(str, widths))}')

@@ -268,5 +268,8 @@ def test_what_was_not_measured_is_said(full):
         report.make('finding patching', empty) == 'Not measured in this run.\n'
     )
     assert report.make('concurrency', empty) == 'Not measured in this run.\n'
+    assert (
+        report.make('stored-samples', empty) == 'Not measured in this run.\n'
+    )
     assert report.make('marked', empty) == 'No run is marked.\n'
     assert 'no data' in report.make('bare', empty)
