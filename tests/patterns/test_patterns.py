@@ -240,15 +240,15 @@ def test_shared_state(ask):
         numbers = []
 
         def work():
-            for _ in range(5000):
-                numbers.append(next_number())
+            for _ in range(20000):
+                numbers.append(next_number('caller'))
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        answer = sorted(numbers) == list(range(1, 40001))
+        answer = sorted(numbers) == list(range(1, 160001))
     """)
     assert answer is True
 

@@ -10,17 +10,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Number the requests."""
+"""Number the requests of each caller."""
 
 import threading
 
-numbers = {'last': 0}
+numbers = {}
 lock = threading.Lock()
 
 
-def next_number():
-    """Return 1, 2, 3, ...: each number once."""
+def next_number(caller):
+    """Return 1, 2, 3, ... for a caller: each number once."""
     # Another thread may run between any two steps.
     with lock:
-        numbers['last'] += 1
-        return numbers['last']
+        number = numbers.get(caller, 0) + 1
+        numbers[caller] = number
+        return number

@@ -10,13 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Number the requests."""
+"""Number the requests of each caller."""
 
-numbers = {'last': 0}
+numbers = {}
 
 
-def next_number():
-    """Return 1, 2, 3, ...: each number once."""
+def next_number(caller):
+    """Return 1, 2, 3, ... for a caller: each number once."""
     # No other green thread runs before this one waits for something.
-    numbers['last'] += 1
-    return numbers['last']
+    number = numbers.get(caller, 0) + 1
+    numbers[caller] = number
+    return number
