@@ -22,6 +22,8 @@
                       on examples that no page uses
 ``guide.options``     ``show-options`` of oslo.config, accepted by the check
 ``guide.directives``  ``sample-directives``: what samples set, and the reasons
+``guide.gains``       ``commands-gain``: which commands gain from eventlet
+``guide.imports``     ``import-graph``: what the parts of a package import
 ``guide.matrix``      ``support-matrix``: what each host can do, as tests found
 ====================  ======================================================
 
