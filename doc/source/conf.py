@@ -26,6 +26,8 @@ extensions = [
     'guide.commands',
     'guide.comparison',
     'guide.directives',
+    'guide.gains',
+    'guide.imports',
     'guide.matrix',
     'guide.options',
     'guide.session',
