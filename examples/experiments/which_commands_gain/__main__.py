@@ -79,7 +79,8 @@ def _parser():
     parser.add_argument(
         '--quick',
         action='store_true',
-        help='a little of everything, once, to see that it works',
+        help='a little of one case of each command, once, to see that it '
+        'works',
     )
     parser.add_argument(
         '--only',
@@ -126,7 +127,7 @@ def _runs(name, settings, repeats, places, around):
     order = [
         (repeat, case, style)
         for repeat in range(repeats)
-        for case in command.cases
+        for case in _cases(command, settings)
         for style in command.styles
     ]
     random.Random(SEED).shuffle(order)
@@ -149,6 +150,10 @@ def _runs(name, settings, repeats, places, around):
             'repeat': repeat,
             **_rounded(found),
         }
+
+
+def _cases(command, settings):
+    return command.cases[-1:] if settings == commands.QUICK else command.cases
 
 
 def _rounded(found):

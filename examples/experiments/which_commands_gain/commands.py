@@ -300,7 +300,7 @@ def _wrk(number_of_port, settings):
     if 'Non-2xx' in output or 'Socket errors' in output:
         raise processes.ExperimentError(f'some requests failed: {output}')
     latencies = {
-        name: _milliseconds(re.search(rf'{name}%\s+(\S+)', output)[1])
+        name: _milliseconds(re.search(rf'(?m)^ +{name}% +(\S+) *$', output)[1])
         for name in ('50', '99')
     }
     rate = float(re.search(r'Requests/sec:\s+(\S+)', output)[1])

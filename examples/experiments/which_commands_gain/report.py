@@ -67,6 +67,7 @@ def lines(name, runs):
             measure.more_is_better,
         )
         for case in command.cases
+        if any(run['case'] == case for run in runs)
         for key, measure in command.measures.items()
     ]
 
