@@ -24,6 +24,8 @@ from telemetry.api import deploy
 pytest.register_assert_rewrite('tests.requests.ceilometer_client')
 
 
+# First, since xdist reads the marks when it comes to its own turn.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Let two processes share the tests, but none the tests of a folder.
 

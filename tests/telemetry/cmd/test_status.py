@@ -45,13 +45,6 @@ PLANTED = {
 }
 
 
-def own_processes(attributes):
-    """Give the processes that this one has started, as psutil does all."""
-    for process in psutil.Process().children(recursive=True):
-        process.info = process.as_dict(attributes)
-        yield process
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A new installation, in which nothing has to be done."""
@@ -62,8 +55,16 @@ def place(tmp_path, monkeypatch):
         f'[database]\nconnection = sqlite:///{tmp_path}/telemetry.sqlite\n'
     )
     monkeypatch.setenv('OS_TELEMETRY_CONFIG_DIR', str(config))
-    # Other tests may run servers just now.
-    monkeypatch.setattr(psutil, 'process_iter', own_processes)
+    others = set(psutil.pids())
+
+    def started_since(attributes):
+        """Give what this test has started: others may run servers, too."""
+        for process in psutil.Process().children(recursive=True):
+            if process.pid not in others:
+                process.info = process.as_dict(attributes)
+                yield process
+
+    monkeypatch.setattr(psutil, 'process_iter', started_since)
     monkeypatch.setattr(checks, 'UNITS', (tmp_path / 'units',))
     (tmp_path / 'units').mkdir()
     store = storage.Storage(conf.load())
