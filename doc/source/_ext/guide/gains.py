@@ -93,7 +93,7 @@ def _verdicts(found):
                 title,
                 command.waits,
                 *(
-                    f'× {costs[report.COSTS[key][0]].ratio.value:.2f}'
+                    f'{costs[report.COSTS[key][0]].ratio.value:.2f}'
                     for key in ('startup', 'rss')
                 ),
                 ', '.join(
