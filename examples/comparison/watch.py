@@ -104,8 +104,7 @@ def wait_until_quiet(patience):
     """Wait until nearly nothing uses the machine, or for so many seconds."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        share = psutil.cpu_times_percent(0.3)
-        if share.idle + share.iowait > 90:
+        if psutil.cpu_percent(0.3) < 10:
             return
 
 
