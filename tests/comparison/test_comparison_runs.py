@@ -323,7 +323,7 @@ def test_lines_are_left_out_of_a_sample(tmp_path):
     ('field', 'share', 'mark'),
     [
         ('cpu_machine', 0.2, 'others used'),
-        ('steal', 0.2, 'the machine lost'),
+        ('steal', 0.3, 'the machine lost'),
     ],
 )
 def test_a_busy_machine_is_marked(field, share, mark, monkeypatch):
