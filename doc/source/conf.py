@@ -32,6 +32,7 @@ extensions = [
     'guide.options',
     'guide.session',
     'guide.transcript',
+    'guide.troubles',
 ]
 
 # A link or a cross-reference that leads nowhere fails the build.

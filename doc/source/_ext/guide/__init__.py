@@ -25,6 +25,7 @@
 ``guide.gains``       ``commands-gain``: which commands gain from eventlet
 ``guide.imports``     ``import-graph``: what the parts of a package import
 ``guide.matrix``      ``support-matrix``: what each host can do, as tests found
+``guide.troubles``    ``troubles``: problems, as the tests provoke them
 ====================  ======================================================
 
 How to use them: doc/source/contributor/write-a-page.rst.
