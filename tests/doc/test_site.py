@@ -26,6 +26,7 @@ import urllib.parse
 import axe_playwright_python
 import guide
 import pytest
+import troubleshooting
 from playwright import sync_api
 
 ROOT = guide.CHECKOUT / 'doc/build/html'
@@ -206,6 +207,15 @@ def test_search_finds_statistics(page):
     assert page.get_by_role('heading', level=1).first.is_visible()
     assert page.title().startswith(found)
     assert 'statistics' in page.locator('main').inner_text().lower()
+
+
+@pytest.mark.parametrize('place', troubleshooting.PLACES)
+def test_search_finds_the_texts_of_problems(page, place):
+    for problem in troubleshooting.find(place).values():
+        line, *_ = problem.symptom.replace('...', ' ').splitlines()
+        page.goto(f'search.html?{urllib.parse.urlencode({"q": line})}')
+        link = f'#search-results a[href*="troubleshooting/{place}.html"]'
+        page.locator(link).first.wait_for()
 
 
 def copy(page, block):
