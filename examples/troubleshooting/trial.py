@@ -292,7 +292,8 @@ class Trial:
 
 def kill(server):
     """End a server at once, as the kernel does for want of memory."""
-    os.killpg(server.process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
 
 
@@ -316,7 +317,7 @@ def copy_of_samples(folder, changes):
             continue
         text = file.read_text()
         for old, new in pairs.items():
-            if len(re.findall(re.escape(old), text)) != 1:
+            if text.count(old) != 1:
                 raise ValueError(f'{name} does not have {old!r} once')
             text = text.replace(old, new)
         file.write_text(text)
