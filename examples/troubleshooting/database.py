@@ -87,7 +87,7 @@ def with_tables(trial, name):
     'those of the test.',
     action='Keep the threads of a process at or below ``[database] '
     'max_pool_size`` + ``max_overflow``, and find the slow queries: :doc:`'
-    '/admin/size`.',
+    '/install/database`.',
     look_at='Both of two requests at the same time are answered:',
     confirmation='HTTP/1.1 200 OK',
     sometimes=True,
@@ -140,7 +140,7 @@ def full(database):
     'open as ``max_connections`` allows, but for the few that are kept for '
     'administrators.',
     action='Count: processes × (``max_pool_size`` + ``max_overflow``), on all '
-    'machines: :doc:`/admin/size`. Make the pools smaller, or raise '
+    'machines: :doc:`/install/database`. Make the pools smaller, or raise '
     '``max_connections``.',
     **TABLES,
     sources={
@@ -162,7 +162,7 @@ def postgresql_full(trial):
     cause='All processes of all services together have as many connections '
     'open as ``max_connections`` allows.',
     action='Count: processes × (``max_pool_size`` + ``max_overflow``), on all '
-    'machines: :doc:`/admin/size`. Make the pools smaller, or raise '
+    'machines: :doc:`/install/database`. Make the pools smaller, or raise '
     '``max_connections``.',
     **TABLES,
     sources=MARIADB,
