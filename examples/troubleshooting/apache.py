@@ -32,7 +32,7 @@ RUNNING = 'resuming normal operations'
 @problem(
     title='Apache denies everything',
     seen_in=f'{LOG}, with 403 for the client',
-    symptom='AH01630: client denied by server configuration: ',
+    symptom='AH01630: client denied by server configuration:',
     cause='Apache 2.4 serves nothing but what it was told to; Debian says so '
     'for the whole disk in ``apache2.conf``. The script of a site elsewhere, '
     'or in a virtual environment, is part of that.',

@@ -135,7 +135,7 @@ def full(database):
 @problem(
     title='PostgreSQL has no connection left',
     seen_in=DBSYNC,
-    symptom='FATAL: remaining connection slots are reserved for ',
+    symptom='FATAL: remaining connection slots are reserved for',
     cause='All processes of all services together have as many connections '
     'open as ``max_connections`` allows, but for the few that are kept for '
     'administrators.',

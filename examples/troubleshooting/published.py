@@ -178,7 +178,7 @@ WSGISocketPrefix ${APACHE_RUN_DIR}/wsgi
     pattern=VHOST,
     language='apache',
     seen_in='the error log of Apache, with 403 for the client',
-    symptom='AH01630: client denied by server configuration: ',
+    symptom='AH01630: client denied by server configuration:',
     cause="Apache 2.4 serves nothing but what it was told to, and Debian's "
     'own configuration grants the script to nobody.',
     action='Say ``Require all granted`` for ``<Location />`` or the folder of '
@@ -208,7 +208,7 @@ module = troubleshooting.program
     title='Debian has no plugin of the name python',
     pattern=PLUGIN,
     seen_in=f'{LOG}, and the client has no answer',
-    symptom='!!! UNABLE to load uWSGI plugin: ...python_plugin.so: \n'
+    symptom='!!! UNABLE to load uWSGI plugin: ...python_plugin.so:\n'
     '-- unavailable modifier requested: 0 --',
     cause='Debian 12 calls the plugin ``python3``. uWSGI goes on without it. '
     'The wheels of PyPI have Python built in and need no plugin.',
@@ -238,7 +238,7 @@ BACKGROUND = 'uwsgi -d ./api.ini'
     pattern=BACKGROUND,
     language='sh',
     seen_in='``api.ini`` itself, after the command',
-    symptom='*** Starting uWSGI \nThe -s/--socket option is missing',
+    symptom='*** Starting uWSGI\nThe -s/--socket option is missing',
     cause='``-d`` takes the name of a log file. So uWSGI starts without a '
     'configuration, appends its log to ``api.ini``, and ends.',
     action='Say ``--ini`` before the name of the file; leave the background '
@@ -325,7 +325,7 @@ print('eventlet fits:', wanted.contains('0.41.3'))
     pattern=CONSTRAINT,
     language='text',
     seen_in='what packaging says, the library that pip reads it with',
-    symptom='packaging.requirements.InvalidRequirement: ',
+    symptom='packaging.requirements.InvalidRequirement:',
     cause='``none`` is no version, so no tool can read the line.',
     action='Write ``eventlet<0``: no version fits, and pip says so when '
     'something wants eventlet.',

@@ -69,6 +69,7 @@ class Troubles(SphinxDirective):
             for block in top.findall(nodes.literal_block):
                 # The tests run what it says.
                 block['live'] = True
+                block['classes'].append('guide-trouble')
         return found
 
 
