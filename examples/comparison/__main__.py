@@ -120,9 +120,8 @@ def _whole_plan(options):
         requests.BY_NAME['own'] = request
         name = f'{options.app} {method} {path}'
         return name, plan.any_application(options.app, 'own', options.seed)
-    if options.full:
-        return 'full', plan.full(options.seed)
-    return 'quick', plan.quick(options.seed)
+    name = 'full' if options.full else 'quick'
+    return name, plan.PLANS[name](options.seed)
 
 
 if __name__ == '__main__':

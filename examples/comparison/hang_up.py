@@ -27,6 +27,9 @@ from comparison import watch
 from comparison.requests import Request
 
 SIZE = 20_000_000
+#: Seconds that a good client waits. One process needs some of them to make
+#: large answers for all the others.
+PATIENCE = 15
 SMALL = Request('small', 'GET', '/?10')
 #: Name of a client to the path that it asks for, and what it is called.
 CLIENTS = {
@@ -50,9 +53,9 @@ def hang_up(server, store, step, folder):
     :returns: no load, and what was found: ``log``, the lines that are not
         there for good requests either, each with how often it came; bytes of
         all processes as ``memory_before``, ``memory_peak`` and
-        ``memory_after``; ``others_ms``, how long a
-        small request of a good client took meanwhile, None for not within 5
-        s; ``same_workers``; ``afterwards``, the status that a good client
+        ``memory_after``; ``others_ms``, how long a small request of a good
+        client took meanwhile, None for not within :data:`PATIENCE`;
+        ``same_workers``; ``afterwards``, the status that a good client
         gets when all is over
     """
     path, _ = CLIENTS[step.traffic]
@@ -128,11 +131,11 @@ def _end(client, how):
 
 
 def _others(server):
-    """How many milliseconds a good client waits meanwhile, at most 5000."""
+    """How many milliseconds a good client waits meanwhile, if it is served."""
     began = time.monotonic()
     with server.session() as session:
         try:
-            session.get(server.base_url + SMALL.path, timeout=5)
+            session.get(server.base_url + SMALL.path, timeout=PATIENCE)
         except OSError:
             return None
     return round((time.monotonic() - began) * 1000, 1)

@@ -358,9 +358,13 @@ def _growth():
             samples=samples,
         )
         for style in chosen
-        for samples in (10_000, 100_000, 1_000_000)
+        for samples in (10_000, 100_000, 1_000_000, 10_000_000)
     ]
     return concurrency + stored
+
+
+#: The plans by the names that stand in the data.
+PLANS = {'quick': quick, 'full': full}
 
 
 def runs(blocks):

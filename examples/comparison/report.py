@@ -18,6 +18,9 @@ figure is a mean of all repeats, with its 95 % interval in brackets.
 """
 
 import pathlib
+import statistics
+
+from telemetry import sizing
 
 from comparison import (
     analysis,
@@ -133,6 +136,11 @@ def conditions(data):
     settings = data.settings
     machine = settings['machine']
     minutes = sum(run['watched'] for run in data.runs) / 60
+    lost = [
+        run['lost'] / run['watched'] / machine['cpus']
+        for run in data.runs
+        if not run['marks']
+    ]
     versions = ', '.join(map(' '.join, settings['versions'].items()))
     return (
         f'Measured on {settings["started"][:10]} by '
@@ -142,24 +150,33 @@ def conditions(data):
         f'share these CPUs. Versions: {versions}. {len(data.runs)} runs took '
         f'{minutes:.0f} minutes without the starts; '
         f'{len(analysis.marked(data))} of them are marked, and are in no '
-        'figure.\n\n' + _missing(data)
+        f'figure. Half of the others lost {statistics.median(lost):.1%} of '
+        'the CPU or less to neighbours of the machine, and none more than '
+        f'{max(lost):.0%}.\n\n' + _missing(data)
     )
 
 
 def _missing(data):
-    """How much of the full plan is there."""
+    """How much of the plan is there."""
+    name = data.settings['plan']
     planned = {
         block.id(step)
-        for block, step in plan.runs(plan.full(data.settings['seed']))
+        for block, step in plan.runs(plan.PLANS[name](data.settings['seed']))
     }
     good = {run['id'] for run in data.runs if not run['marks']}
     if planned <= good:
         return 'Every run of the plan was made, and is good.\n'
+    there = f'{len(planned & good)} of the {len(planned)} runs'
+    if planned <= {run['id'] for run in data.runs}:
+        return (
+            f'Every run of the {name} plan was made. {there} are good; the '
+            'others were marked each time.\n'
+        )
     return (
-        f'**This run is not complete:** {len(planned & good)} of the '
-        f'{len(planned)} runs of the full plan are there and good. *No data* '
-        'stands where there is none, and a figure without brackets is from '
-        'one run, which cannot tell a difference from chance.\n'
+        f'**This run is not complete:** {there} of the {name} plan are there '
+        'and good. *No data* stands where there is none, and a figure without '
+        'brackets is from one run, which cannot tell a difference from '
+        'chance.\n'
     )
 
 

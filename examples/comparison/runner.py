@@ -436,7 +436,7 @@ def settings(name, seed, arguments):
         'plan': name,
         'seed': seed,
         'started': now(),
-        'command': ['python', '-m', 'comparison', *arguments],
+        'command': _without_paths(['python', '-m', 'comparison', *arguments]),
         'machine': machine(),
         'versions': versions(),
         'limits': {

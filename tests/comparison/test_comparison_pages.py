@@ -43,26 +43,38 @@ def rates(runs, **wanted):
     ]
 
 
-def test_each_line_is_valid():
+FILES = pytest.mark.parametrize(
+    'file',
+    sorted(report.FULL.parent.glob('*.jsonl')),
+    ids=lambda one: one.stem,
+)
+
+
+@FILES
+def test_each_line_is_valid(file):
     validator = jsonschema.Draft202012Validator(SCHEMA)
-    for line in report.FULL.read_text().splitlines():
+    for line in file.read_text().splitlines():
         validator.validate(json.loads(line))
 
 
-def test_each_run_is_one_of_the_plan_and_is_there_once(full):
+@FILES
+def test_each_run_is_one_of_the_plan_and_is_there_once(file):
+    measured = data.read(file)
+    make = plan.PLANS[measured.settings['plan']]
     planned = {
         block.id(step)
-        for block, step in plan.runs(plan.full(full.settings['seed']))
+        for block, step in plan.runs(make(measured.settings['seed']))
     }
     found = collections.Counter(
-        run['id'] for run in full.runs if not run['disturbed']
+        run['id'] for run in measured.runs if not run['disturbed']
     )
     assert set(found) <= planned
     assert set(found.values()) == {1}
 
 
-def test_the_file_is_small_and_tells_no_folder():
-    text = report.FULL.read_text()
+@FILES
+def test_the_file_is_small_and_tells_no_folder(file):
+    text = file.read_text()
     assert len(text) < 5_000_000
     assert not re.search(r'/(tmp|root|home|work)/', text)
 

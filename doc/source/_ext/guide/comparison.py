@@ -12,14 +12,16 @@
 
 """``comparison``: a table, plot or finding of the measured comparison.
 
-The data are those of a full run, ``examples/comparison/results/full.jsonl``;
-``examples/comparison/report.py`` makes the parts from them.
+The data are those of a full run, ``examples/comparison/results/full.jsonl``,
+or with ``:file:`` another file there; ``examples/comparison/report.py`` makes
+the parts from them.
 """
 
 import pathlib
 import sys
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 from guide import CHECKOUT
@@ -34,9 +36,11 @@ class Comparison(SphinxDirective):
 
     required_arguments = 1
     final_argument_whitespace = True
+    option_spec = {'file': directives.path}
 
     def run(self):
         file = pathlib.Path(self.config.comparison_file)
+        file = file.with_name(self.options.get('file', file.name))
         self.env.note_dependency(str(file))
         (name,) = self.arguments
         if name not in report.PARTS:
