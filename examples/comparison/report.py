@@ -20,8 +20,6 @@ figure is a mean of all repeats, with its 95 % interval in brackets.
 import pathlib
 import statistics
 
-from telemetry import sizing
-
 from comparison import (
     analysis,
     findings,
