@@ -11,8 +11,20 @@
 # under the License.
 """``telemetry-dbsync``: creates or upgrades the tables of the service."""
 
+from oslo_config import cfg
+
 from telemetry import storage
 from telemetry.cmd import shell
+
+CLI_OPTS = [
+    cfg.BoolOpt(
+        'expand',
+        default=False,
+        help='Only add to the tables, so that an older version of the '
+        'service goes on working with them. Run the command again without '
+        'this option when no older version runs any more.',
+    ),
+]
 
 
 def main(argv=None):
@@ -21,6 +33,7 @@ def main(argv=None):
         'telemetry-dbsync',
         sync,
         argv,
+        cli_opts=CLI_OPTS,
         description='Create the tables of the telemetry API in the database '
         'that [database] connection names, or upgrade them to this version. '
         'It does no harm to run it again, or twice at once.',
@@ -31,7 +44,7 @@ def sync(conf):
     """Bring the tables to this version, and print what was done."""
     store = storage.Storage(conf)
     before = store.version()
-    after = store.upgrade()
+    after = store.upgrade(expand_only=conf.expand)
     if before is None:
         print(f'Created the tables, version {after}.')
     elif before != after:

@@ -75,7 +75,7 @@ class Checks(upgradecheck.UpgradeCommands):
             for unit in _units(EVENTLET_SERVER)
         ]
         return _warning(
-            found, 'Choose a WSGI host: install/choose-a-host shows them.'
+            found, 'Move to a WSGI host: admin/leave-eventlet shows how.'
         )
 
     def eventlet_options(self):
@@ -92,7 +92,7 @@ class Checks(upgradecheck.UpgradeCommands):
                 if name in EVENTLET_OPTIONS
             ]
         return _warning(
-            found, 'The directives of hosts are in configuration/directives.'
+            found, 'All old and new names are in admin/option-names.'
         )
 
     def tables(self):

@@ -155,12 +155,14 @@ class Storage:
         with self._database.read() as connection:
             connection.execute(sa.select(schema.sample.c.id).limit(1)).all()
 
-    def upgrade(self):
+    def upgrade(self, expand_only=False):
         """Create the tables, or bring them to this version; return it.
 
         Safe to repeat, and when two processes do it at once.
+
+        :param expand_only: leave out what older code cannot work with
         """
-        return self._database.upgrade()
+        return self._database.upgrade(expand_only)
 
     def version(self):
         """Return the version of the tables; None if there are none."""

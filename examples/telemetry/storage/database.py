@@ -129,20 +129,27 @@ class Database:
         with self._translated():
             return attempt()
 
-    def upgrade(self):
+    def upgrade(self, expand_only=False):
         """Create the tables, or bring them to this version.
 
         Safe to repeat, and when two processes do it at once: the second
-        waits for the first. Returns the version.
+        waits for the first. Each version is a transaction, so that others
+        wait for no more than one of them. Returns the version.
 
+        :param expand_only: leave out what older code cannot work with
         :raises StorageUnavailable: the database cannot be reached
         """
         with self._translated():
             engine = self._get_engine()
             if engine.dialect.name == 'sqlite':
                 _use_write_ahead_log(engine)
-            with _upgrade_lock(engine), _begin(engine) as connection:
-                return migrations.upgrade(connection)
+            with _upgrade_lock(engine):
+                with engine.connect() as connection:
+                    versions = migrations.pending(connection, expand_only)
+                for version in versions:
+                    with _begin(engine) as connection:
+                        migrations.upgrade(connection, version)
+        return self.version()
 
     def version(self):
         """Return the version of the tables, None if there are none.

@@ -37,8 +37,8 @@ SERVERS = {
     'for production see "Choose a host" in the guide '
     '(install/choose-a-host)',
     'telemetry-api-eventlet': 'eventlet server on http://127.0.0.1:PORT '
-    '(green threads); kept for comparison only, see "Take eventlet out of a '
-    'service" in the guide (contributor/take-eventlet-out)',
+    '(green threads); deprecated: see "Leave the eventlet server" in the '
+    'guide (admin/leave-eventlet)',
 }
 
 

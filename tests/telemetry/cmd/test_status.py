@@ -201,8 +201,14 @@ def test_nginx_has_to_replace_what_clients_say_of_themselves(
     assert f'{setting} {name} is missing' in details
 
 
-@pytest.mark.parametrize('page', sorted({rule.page for rule in rules.RULES}))
-def test_the_pages_that_rules_name_exist(page):
+@pytest.mark.parametrize(
+    'page',
+    sorted(
+        {rule.page for rule in rules.RULES}
+        | {'admin/leave-eventlet', 'admin/option-names'}
+    ),
+)
+def test_the_pages_that_findings_name_exist(page):
     source = HOSTS.parents[1] / 'doc' / 'source'
     assert (source / f'{page}.rst').is_file()
 
@@ -255,6 +261,7 @@ def test_options_of_eventlet_servers_are_found(check, place):
     assert str(file) in details
     assert 'wsgi_default_pool_size' in details
     assert 'processes and threads of the host' in details
+    assert 'admin/option-names' in details
 
 
 def test_tables_that_are_not_there_are_a_failure(check, place):
@@ -395,7 +402,7 @@ def test_an_eventlet_server_that_runs_is_found(check, place, running):
     result, details = found['Eventlet server']
     assert (code, result) == (1, 1)
     assert f'process {pid}.' in details
-    assert 'install/choose-a-host' in details
+    assert 'admin/leave-eventlet' in details
 
 
 def test_a_unit_that_starts_the_eventlet_server_is_found(check, place):

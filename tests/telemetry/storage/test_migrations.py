@@ -78,3 +78,32 @@ def test_another_version_of_the_tables_is_named(make_storage, storage, url):
     with pytest.raises(errors.SchemaMissing, match='version 999, which this'):
         newer.upgrade()
     assert newer.version() == '999'
+
+
+@pytest.mark.parametrize(
+    ('version', 'works'),
+    [
+        ('001', True),
+        ('001.7', True),
+        ('002', False),
+        ('002.1', False),
+        ('000.9', False),
+        ('of another service', False),
+    ],
+)
+def test_tables_may_be_expanded_but_not_contracted(
+    make_storage, storage, url, version, works
+):
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text('UPDATE alembic_version SET version_num = :version'),
+            {'version': version},
+        )
+    engine.dispose()
+    found = make_storage(url)
+    if works:
+        found.check()
+    else:
+        with pytest.raises(errors.SchemaMissing, match=version):
+            found.check()

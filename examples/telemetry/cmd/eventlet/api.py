@@ -20,8 +20,8 @@ EVENTLET = api.Style(
     'to compare it with the other ways.',
     server='eventlet server',
     threads='green threads',
-    instead='kept for comparison only, see "Take eventlet out of a service" '
-    'in the guide (contributor/take-eventlet-out)',
+    instead='deprecated: see "Leave the eventlet server" in the guide '
+    '(admin/leave-eventlet)',
 )
 
 
