@@ -22,6 +22,7 @@ from guide.site import *  # noqa: E402, F403
 extensions = [
     'openstackdocstheme',
     'sphinx_copybutton',
+    'guide.capacity',
     'guide.check',
     'guide.commands',
     'guide.comparison',

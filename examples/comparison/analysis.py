@@ -74,11 +74,14 @@ def throughput(runs):
     return _figure(_rate, runs)
 
 
-def cpu(runs):
-    """Milliseconds of CPU that the host used for one answer."""
+def cpu(runs, name='cpu_host'):
+    """Milliseconds of CPU that the host used for one answer.
+
+    :param name: ``cpu_store`` for those that the database used
+    """
     return _figure(
         lambda chosen: statistics.fmean(
-            run['cpu_host'] / run['requests'] * 1000 for run in chosen
+            run[name] / run['requests'] * 1000 for run in chosen
         ),
         [run for run in runs if run['requests']],
     )
@@ -100,6 +103,17 @@ def latency(runs, share):
         lambda chosen: _percentile(chosen, share),
         [latencies for run in runs if (latencies := _latencies(run))],
         redraw=lambda rng, drawn: rng.choices(drawn, k=len(drawn)),
+    )
+
+
+def in_progress(runs):
+    """How many requests were in progress, by Little's law."""
+    return _figure(
+        lambda chosen: statistics.fmean(
+            run['requests'] / run['seconds'] * _mean_seconds(run)
+            for run in chosen
+        ),
+        [run for run in runs if run['latencies']],
     )
 
 
@@ -127,6 +141,12 @@ def mean(runs, name):
 
 def _rate(runs):
     return statistics.fmean(run['requests'] / run['seconds'] for run in runs)
+
+
+def _mean_seconds(run):
+    counts = run['latencies'].items()
+    total = sum(int(value) * count for value, count in counts)
+    return total / sum(run['latencies'].values()) / 1e6
 
 
 def _latencies(run):

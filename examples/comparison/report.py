@@ -20,6 +20,8 @@ figure is a mean of all repeats, with its 95 % interval in brackets.
 import pathlib
 import statistics
 
+from telemetry import sizing
+
 from comparison import (
     analysis,
     findings,
@@ -315,6 +317,38 @@ def cost(data):
     if all(row[-1] == 'no data' for row in rows[1:]):
         text += '\nConnections were not counted in this run.\n'
     return text
+
+
+def sized(data):
+    """Requests in progress: as measured, and as telemetry-size reckons."""
+    rows = [
+        [
+            'Style',
+            'CPU of the host, ms',
+            'CPU of the database, ms',
+            'In progress, measured',
+            'In progress, reckoned',
+        ]
+    ]
+    for style in styles.PROPER:
+        runs = _cell(data, style.name, 'postgresql', 'list', 'open')
+        if not runs:
+            continue
+        cpu, wait = analysis.cpu(runs), analysis.cpu(runs, 'cpu_store')
+        reckoned = sizing.in_progress(plan.RATE, cpu.value, wait.value)
+        rows.append(
+            [
+                style.name,
+                number(cpu),
+                number(wait),
+                number(analysis.in_progress(runs)),
+                f'{reckoned:.2f}',
+            ]
+        )
+    return table(
+        f'{plan.RATE} lists in a second, on PostgreSQL: requests in progress',
+        rows,
+    )
 
 
 def ceiling(data):
@@ -691,6 +725,7 @@ PARTS = {
     'equal plot': equal_plot,
     'latency': latency,
     'cost': cost,
+    'sized': sized,
     'ceiling': ceiling,
     'bare': bare,
     'configured': configured,

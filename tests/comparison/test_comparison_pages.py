@@ -21,6 +21,7 @@ import statistics
 import jsonschema
 import pytest
 from comparison import data, findings, hang_up, plan, report, styles
+from telemetry import sizing
 
 SCHEMA = json.loads(
     pathlib.Path(data.__file__).with_name('data.schema.json').read_text()
@@ -116,6 +117,29 @@ def test_plots_tell_their_figures_without_colour(run):
     # Each style has a shape, a dash and a label of its own.
     assert len(set(re.findall(r'stroke-dasharray="([^"]*)"', plot))) == 2
     assert '>werkzeug threads</text>' in plot
+
+
+def test_no_more_were_in_progress_than_telemetry_size_reckons(full):
+    """By Little's law, on the hosts of this guide, where it was measured."""
+    runs = [
+        run
+        for run in full.runs
+        if not run['marks']
+        and (run['mode'], run['experiment']) == ('open', 'styles')
+        and run['style'] in [style.name for style in styles.PROPER]
+    ]
+    assert runs
+    for run in runs:
+        latencies = run['latencies']
+        mean = sum(int(each) * latencies[each] for each in latencies) / sum(
+            latencies.values()
+        )
+        rate = run['requests'] / run['seconds']
+        cpu, wait = (
+            run[name] / run['requests'] * 1000
+            for name in ('cpu_host', 'cpu_store')
+        )
+        assert rate * mean / 1e6 <= sizing.in_progress(rate, cpu, wait)
 
 
 def test_patching_is_recomputed(full):

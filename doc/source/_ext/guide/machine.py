@@ -281,5 +281,5 @@ def steps(page):
             )
     if not own or not own[0].machine:
         return own
-    before = steps(pathlib.Path(page).with_name(f'{own[0].machine}.rst'))
+    before = steps(pathlib.Path(page).parent / f'{own[0].machine}.rst')
     return [item for item in before if not item.undo] + own
