@@ -164,6 +164,9 @@ class Database:
 
         :raises StorageUnavailable: the database cannot be reached
         """
+        if _url(self._options.connection).get_backend_name() == 'sqlite':
+            # To ask would make the file.
+            return None
         with self._translated(), self._get_engine().connect() as connection:
             return min(
                 (limit for limit, _ in capacity.limits(connection)),
