@@ -89,7 +89,7 @@ def per_day(data):
     """Samples and disk of a day, for sites of some sizes."""
     rows = [
         ['Resources', 'Meters of each', 'Interval', 'Samples a day']
-        + [f'{title}, disk of a day' for title in DATABASES.values()]
+        + list(DATABASES.values())
     ]
     for resources, meters, interval in SITES:
         samples = samples_per_day(resources, meters, interval)
@@ -105,7 +105,7 @@ def per_day(data):
                 ),
             ]
         )
-    return report.table('What a day brings', rows)
+    return report.table('Samples of a day, and the disk that they take', rows)
 
 
 def expiry(data):
