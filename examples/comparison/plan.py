@@ -175,7 +175,6 @@ def _equal():
             for store in (stores.SQLITE, 'postgresql', 'mariadb')
             if not style.forks
         ),
-        Block('styles', styles.GREEN, stores.BLOCKING, steps),
         *(
             Block('styles', styles.FORKING, store, _FEW)
             for store in (stores.SQLITE, 'postgresql')
@@ -268,7 +267,7 @@ def _troubles():
         for style, store in (
             *((style, 'postgresql') for style in (*rooms, forking)),
             *((style, 'mariadb') for style in (threads, green, uwsgi)),
-            (green, stores.BLOCKING),
+            (green, stores.COOPERATIVE),
             (threads, stores.MYSQLCLIENT),
             (green, stores.MYSQLCLIENT),
         )

@@ -123,11 +123,9 @@ def _cell(data, style, store, traffic, mode='closed', experiment='styles'):
 
 def ratio(data, style, store, traffic):
     """Throughput of a style, divided by Werkzeug with threads."""
-    # Another way to wait is another store, and the same baseline.
-    base = 'postgresql' if store == stores.BLOCKING else store
     return analysis.ratio(
         _cell(data, style, store, traffic),
-        _cell(data, BASELINE, base, traffic),
+        _cell(data, BASELINE, store, traffic),
     )
 
 
@@ -271,7 +269,7 @@ def equal_plot(data):
 def latency(data):
     """Percentiles at a fixed rate."""
     rows = [['Database', 'Style', 'p50, ms', 'p95, ms', 'p99, ms']]
-    for store in (*STORES, stores.BLOCKING):
+    for store in STORES:
         for style in _names(data, 'styles', store=store, mode='open'):
             runs = _cell(data, style, store, 'list', 'open')
             rows.append(

@@ -27,10 +27,9 @@ from telemetry.storage import base, schema
 from comparison import ComparisonError
 
 SQLITE = 'sqlite'
-#: What psycopg does when it waits is a factor of its own. By default it
-#: notices that a process is monkey-patched and lets others run. Before
-#: version 3.2 it always waited in C, as it can be told to do.
-BLOCKING = 'postgresql, waiting in C'
+#: psycopg waits in C, unless it finds a process patched by gevent: it does not
+#: look for eventlet. Like this it waits in Python and lets green threads run.
+COOPERATIVE = 'postgresql, waiting in Python'
 #: A driver in C that knows nothing of green threads.
 MYSQLCLIENT = 'mariadb, mysqlclient'
 #: Name of a store to its server, the driver if it is not the server's usual
@@ -38,7 +37,7 @@ MYSQLCLIENT = 'mariadb, mysqlclient'
 SERVERS = {
     SQLITE: (None, None, {}),
     'postgresql': ('postgresql', None, {}),
-    BLOCKING: ('postgresql', None, {'PSYCOPG_WAIT_FUNC': 'wait_c'}),
+    COOPERATIVE: ('postgresql', None, {'PSYCOPG_WAIT_FUNC': 'wait_select'}),
     'mariadb': ('mariadb', None, {}),
     MYSQLCLIENT: ('mariadb', 'mysql+mysqldb', {}),
 }
