@@ -79,7 +79,7 @@ class Trial:
     """
 
     #: How long to wait for a text, in seconds.
-    patience = 20
+    patience = 90
 
     def __init__(self, root):
         self.root = pathlib.Path(root)

@@ -239,30 +239,31 @@ def resources(connection, tree=None, limit=None, within=None):
     )
 
     # The first and the newest sample of each series are at the two ends of
-    # its part of an index.
+    # its part of an index. To join samples for the newest timestamp would save
+    # one look, but PostgreSQL may then look once for each pair of a series and
+    # a sample, as long as it has no statistics of the tables.
     def end(column, direction):
         query = sa.select(column).order_by(
             direction(sample.c.timestamp), direction(sample.c.id)
         )
         return _own_samples(query, of_samples).limit(1).scalar_subquery()
 
-    spans = (
+    query = (
         sa.select(
             series.c.resource_id,
             end(sample.c.timestamp, sa.asc).label('first'),
+            end(sample.c.timestamp, sa.desc).label('last'),
             end(sample.c.id, sa.desc).label('newest_id'),
         )
         .select_from(
             tables.join(page, page.c.resource_id == series.c.resource_id)
         )
         .where(*of_series)
-        .subquery('spans')
-    )
-    query = sa.select(spans, sample.c.timestamp.label('last')).join(
-        sample, sample.c.id == spans.c.newest_id
     )
     first, newest = {}, {}
     for row in connection.execute(query):
+        if row.newest_id is None:
+            continue
         key = row.resource_id
         last = row.last, row.newest_id
         first[key] = min(first.get(key, row.first), row.first)
