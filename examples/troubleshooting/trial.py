@@ -153,6 +153,9 @@ class Trial:
             if until is None:
                 self.versions |= server.versions()
             yield server
+            if until is not None:
+                # A worker that still starts may not hear that it shall stop.
+                kill(server)
 
     @contextlib.contextmanager
     def uwsgi(self, pattern, name='uwsgi-debian', program=None):
