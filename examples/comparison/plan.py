@@ -175,6 +175,7 @@ def _equal():
             for store in (stores.SQLITE, 'postgresql', 'mariadb')
             if not style.forks
         ),
+        Block('styles', styles.GREEN, stores.COOPERATIVE, steps),
         *(
             Block('styles', styles.FORKING, store, _FEW)
             for store in (stores.SQLITE, 'postgresql')
@@ -352,12 +353,18 @@ def _growth():
             'postgresql',
             (
                 Step('closed', 'list', 8, 1),
-                Step('closed', 'statistics', 8, 1),
+                Step('closed', 'statistics', 8, seconds),
             ),
             samples=samples,
         )
         for style in chosen
-        for samples in (10_000, 100_000, 1_000_000, 10_000_000)
+        for samples, seconds in (
+            (10_000, 1),
+            (100_000, 1),
+            (1_000_000, 1),
+            # One answer alone takes about a second.
+            (10_000_000, 5),
+        )
     ]
     return concurrency + stored
 
