@@ -18,6 +18,7 @@ command line of the commands.
 """
 
 import copy
+import errno
 import os
 import pathlib
 
@@ -327,6 +328,31 @@ COLLECTOR_OPTS = [
     ),
 ]
 
+METRICS_OPTS = [
+    cfg.StrOpt(
+        'directory',
+        metavar='DIR',
+        help='Folder in which each process of the API counts its requests, '
+        'for telemetry-metrics. It is made where only its last part is '
+        'missing. Both must run as the same user. Each process leaves two '
+        'small files, which are needed after its end: empty the folder while '
+        'the API does not run. When unset, nothing is counted. With workers, '
+        'telemetry-api makes a process for each request: leave it unset '
+        'there.',
+    ),
+    cfg.HostAddressOpt(
+        'host',
+        default='127.0.0.1',
+        help='Address on which telemetry-metrics listens. The default '
+        'answers only this machine. Whoever reaches it is answered.',
+    ),
+    cfg.PortOpt(
+        'port',
+        default=9464,
+        help='Port on which telemetry-metrics listens. 0 takes a free port.',
+    ),
+]
+
 
 def list_opts():
     """Return [(group, options)] for oslo.config's tools.
@@ -355,6 +381,7 @@ def list_opts():
         ('expirer', EXPIRER_OPTS),
         ('polling', POLLING_OPTS),
         ('collector', COLLECTOR_OPTS),
+        ('metrics', METRICS_OPTS),
         *middleware_options.list_opts_http_proxy_to_wsgi(),
         *healthcheck,
     ]
@@ -408,6 +435,24 @@ def directory():
     return pathlib.Path(
         os.environ.get(CONFIG_DIR_VARIABLE, DEFAULT_CONFIG_DIR)
     )
+
+
+def metrics_directory(conf):
+    """Return the folder of ``[metrics] directory``, made if it is missing.
+
+    :raises oslo_config.cfg.Error: this process cannot write into it
+    """
+    folder = pathlib.Path(conf.metrics.directory)
+    try:
+        folder.mkdir(mode=0o750, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise cfg.ConfigFileValueError(
+            'Value for option directory in group [metrics] is not valid: '
+            f'{folder}: {error.strerror}'
+        ) from error
+    return folder
 
 
 def load(argv=None, prog=None, cli_opts=(), description=None):

@@ -164,6 +164,7 @@ def test_what_changes_is_replaced_where_all_can_see_it():
         f'{now:%Y-%m-%d %H:%M:%S}.123 4567 INFO telemetry [-] at /tmp/x/db\n'
         f'"{now:%Y-%m-%dT%H:%M:%S}.5+00:00" "2013-04-01T10:00:00"\n'
         'Date: Mon, 23 Nov 2026 10:00:00 GMT\n'
+        '"GET /v2/meters" status: 200 len: 2 time: 0.0012\n'
         '00000000-1111-2222-3333-444444444444 '
         'aaaaaaaa-1111-2222-3333-444444444444\n'
     )
@@ -176,5 +177,6 @@ def test_what_changes_is_replaced_where_all_can_see_it():
         '<time> <pid> INFO telemetry [-] at ~/db\n'
         '"<time>" "2013-04-01T10:00:00"\n'
         'Date: <date>\n'
+        '"GET /v2/meters" status: 200 len: 2 time: <s>\n'
         '<id> aaaaaaaa-1111-2222-3333-444444444444\n'
     )

@@ -21,7 +21,14 @@ import werkzeug
 from oslo_middleware import request_id
 from werkzeug import exceptions
 
-from telemetry.api import body, healthcheck, identity, render, routes
+from telemetry.api import (
+    body,
+    healthcheck,
+    identity,
+    render,
+    routes,
+    watch,
+)
 from telemetry.storage import errors as storage_errors
 
 LOG = logging.getLogger(__name__)
@@ -115,6 +122,7 @@ def _answer(request):
     _check_path(request.environ)
     _check_host(request)
     route, path_values = routes.match(request)
+    request.environ[watch.ROUTE] = route.path
     if route.rule is not None:
         request.caller = identity.admit(request, route.rule)
         request.storage = request.caller.view(request.storage)

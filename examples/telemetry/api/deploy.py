@@ -12,6 +12,7 @@
 """Putting the service together: application and middleware, in plain code."""
 
 import logging
+import os
 import pathlib
 import re
 import stat
@@ -23,7 +24,7 @@ from oslo_middleware import http_proxy_to_wsgi, request_id
 
 from telemetry import conf as telemetry_conf
 from telemetry import storage
-from telemetry.api import app, healthcheck, policy
+from telemetry.api import app, healthcheck, policy, watch
 
 LOG = logging.getLogger(__name__)
 _PASSWORD_IN_URL = re.compile('://[^:/@]*:.+@')
@@ -36,8 +37,8 @@ def load(conf):
 
     :param conf: a ConfigOpts of telemetry.conf.load()
     :raises oslo_config.cfg.Error: the configuration names a health check
-        that is not installed, the policy file cannot be used, or an option
-        for Keystone is missing
+        that is not installed, the policy file or the folder of the metrics
+        cannot be used, or an option for Keystone is missing
     """
     _check_healthcheck_backends(conf)
     # From the inside out: a request passes the last line first.
@@ -53,7 +54,20 @@ def load(conf):
 
         application = authtoken.AuthToken(application, conf)
     application = http_proxy_to_wsgi.HTTPProxyToWSGI(application, conf)
+    application = watch.Watch(application, _observers(conf))
     return request_id.RequestId(application, conf)
+
+
+def _observers(conf):
+    if not conf.metrics.directory:
+        return [watch.log_line]
+    os.environ['PROMETHEUS_MULTIPROC_DIR'] = str(
+        telemetry_conf.metrics_directory(conf)
+    )
+    # Only now, since it needs this folder.
+    from telemetry.api import metrics
+
+    return [watch.log_line, metrics.observer(conf)]
 
 
 def _check_healthcheck_backends(conf):

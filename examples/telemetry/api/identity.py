@@ -19,10 +19,9 @@ only take rights away, since a request without them has all.
 
 import dataclasses
 
-from oslo_context import context
 from werkzeug import exceptions
 
-from telemetry.api import errors, policy
+from telemetry.api import errors, policy, watch
 from telemetry.api.isolation import OneProject
 
 # In the WSGI environment: Keystone could not be asked about the token.
@@ -64,9 +63,7 @@ def admit(request, rule):
     keystone = request.conf.api.auth_strategy == 'keystone'
     if keystone:
         _check_token(request)
-    credentials = context.RequestContext.from_environ(
-        request.environ, overwrite=False
-    )
+    credentials = watch.Context.from_environ(request.environ)
 
     def may(name):
         return request.policy.authorize(name, {}, credentials, do_raise=False)

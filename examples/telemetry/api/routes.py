@@ -15,6 +15,7 @@ A name or an id may hold any character, slashes too: hosts decode ``%2F``
 before the application sees the path.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,18 +37,27 @@ class _NameNotStatistics(_Name):
 
 
 class Route(NamedTuple):
-    """What answers, and the rule of the policy; None if it is public."""
+    """What answers, the rule of the policy (None if it is public), and the
+    path, such as ``/v2/meters/{meter_name}``."""
 
     handler: Callable
     rule: str | None
+    path: str
 
 
 def _get(path, handler, rule):
-    return routing.Rule(path, methods=['GET'], endpoint=Route(handler, rule))
+    return _route('GET', path, handler, rule)
 
 
 def _post(path, handler, rule):
-    return routing.Rule(path, methods=['POST'], endpoint=Route(handler, rule))
+    return _route('POST', path, handler, rule)
+
+
+def _route(method, path, handler, rule):
+    readable = re.sub(r'<\w+:(\w+)>', r'{\1}', path)
+    return routing.Rule(
+        path, methods=[method], endpoint=Route(handler, rule, readable)
+    )
 
 
 URL_MAP = routing.Map(

@@ -37,6 +37,7 @@ _TIME = re.compile(
 _HTTP_DATE = re.compile(r'\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT')
 _ID = re.compile(r'\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b')
 _PID = re.compile(r'(?<=<time> )\d+(?= [A-Z]+ )')
+_SECONDS = re.compile(r'(?<= len: )(\d+\s+time: )\d+\.\d+')
 
 
 def normalise(output, folder, known=''):
@@ -47,6 +48,7 @@ def normalise(output, folder, known=''):
     ``<date>``  the date of an HTTP header
     ``<id>``    a UUID that is not part of ``known``
     ``<pid>``   the process number of a log line
+    ``<s>``     the seconds that a request took, in the application's log
     ``~``       ``folder``
     ==========  ============================================================
     """
@@ -60,6 +62,7 @@ def normalise(output, folder, known=''):
     output = _TIME.sub(time, output)
     output = _HTTP_DATE.sub('<date>', output)
     output = _PID.sub('<pid>', output)
+    output = _SECONDS.sub(r'\1<s>', output)
     return _ID.sub(lambda m: m[0] if m[0] in known else '<id>', output)
 
 
