@@ -13,7 +13,6 @@
 
 """``telemetry-api``: the development server, Werkzeug without eventlet."""
 
-import _thread
 import contextlib
 import dataclasses
 import functools
@@ -62,6 +61,9 @@ CLI_OPTS = [
 
 # Hands the listening socket to the process that takes over on a reload.
 LISTENING_FD = 'TELEMETRY_API_LISTENING_FD'
+
+#: what ends the server
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +177,7 @@ def serve(application, conf, style):
         server.use(tls)
     if conf.reload:
         server.watch = _Watch()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, server.on_signal)
     host = f'[{server.host}]' if ':' in server.host else server.host
     print(
@@ -260,7 +262,8 @@ class _Handler(serving.WSGIRequestHandler):
 class _Server(serving.BaseWSGIServer):
     """A Werkzeug server that stops without cutting requests."""
 
-    stopping = False
+    #: why this server ends, once it shall
+    stopping = ''
     watch = None
     successor_fd = None
 
@@ -304,20 +307,16 @@ class _Server(serving.BaseWSGIServer):
         self.stop(f'{signal.Signals(number).name}: stopping')
 
     def stop(self, reason):
-        """End serve_forever(), once the requests in flight are answered."""
-        self.dismiss()
-        # This may run inside of the loop, whose end shutdown() waits for,
-        # and inside of a write to the log. Thread.start() would wait for the
-        # thread, which a signal handler cannot do in eventlet's hub.
-        _thread.start_new_thread(self._end, (reason,))
+        """End serve_forever(), once the requests in flight are answered.
 
-    def _end(self, reason):
-        LOG.info(reason)
-        self.shutdown()
+        A signal may call this within a write to the log, so the log waits
+        until the loop comes round.
+        """
+        self.stopping = reason
+        self.dismiss()
 
     def dismiss(self):
         """Wait no longer for connections that have no request to answer."""
-        self.stopping = True
         for connection in self.waiting.copy():
             self._stop_reading(connection)
 
@@ -339,6 +338,12 @@ class _Server(serving.BaseWSGIServer):
             self.successor_fd = os.dup(self.fileno())
             os.set_inheritable(self.successor_fd, True)
             self.stop(f'{file} changed: reloading')
+        if self.stopping:
+            LOG.info(self.stopping)
+            # What Werkzeug ends its loop for. shutdown() would need another
+            # thread, and a process that is forked while one holds a lock, as
+            # that of the log, waits for it for ever.
+            raise KeyboardInterrupt
 
 
 class _ThreadingServer(_Server, serving.ThreadedWSGIServer):
@@ -364,13 +369,23 @@ class _ThreadingServer(_Server, serving.ThreadedWSGIServer):
 
 
 class _ForkingServer(_Server, serving.ForkingWSGIServer):
+    def process_request(self, request, client_address):
+        # A signal waits until the parent knows the child, and until the child
+        # has a handler of its own.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            super().process_request(request, client_address)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
     def finish_request(self, request, client_address):
         # In the child. The parent's port must close when the parent says so,
         # and Ctrl-C reaches the child, too.
         self.socket.close()
         self.active_children = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self.dismiss())
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: self.stop('with the parent'))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         super().finish_request(request, client_address)
 
     def dismiss(self):

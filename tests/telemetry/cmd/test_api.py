@@ -12,6 +12,7 @@
 
 
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import re
@@ -308,8 +309,8 @@ def test_stop_finishes_the_request_in_flight(
     held = background(f'{url}/hold')
     inside(root, 1)
     command.signal(number)
-    command.wait_for(f'{number.name}: stopping')
     if mode is not SINGLE:  # which is inside the request, not at its port
+        command.wait_for(f'{number.name}: stopping')
         wait_for(lambda: is_refused(url), 'closed port')
     release()
     assert held.result().status_code == 200
@@ -327,6 +328,43 @@ def test_ctrl_c_reaches_the_worker_too(serve, root, background, release):
     command.wait_for('SIGINT: stopping')
     release()
     assert held.result().status_code == 200
+    assert command.wait() == 0
+
+
+SLOW_LOG = '''
+import logging
+import threading
+import time
+
+from trial import application
+
+lock = threading.Lock()
+
+
+class Slow(logging.Handler):
+    def emit(self, record):
+        with lock:
+            time.sleep(0.3)
+
+
+logging.getLogger('telemetry.cmd.api').addHandler(Slow())
+'''
+
+
+def test_no_worker_waits_for_a_lock_that_the_log_had(start, root):
+    (root / 'slow_log.py').write_text(SLOW_LOG)
+    command = start(
+        'telemetry-api', '--application', 'slow_log:application', *PROCESSES
+    )
+    url = command.url
+    command.signal(signal.SIGTERM)
+    while not is_refused(url):
+        # It is answered or not: the port is about to close.
+        with (
+            contextlib.suppress(ConnectionError),
+            socket.create_connection(address(url)) as client,
+        ):
+            client.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n')
     assert command.wait() == 0
 
 
