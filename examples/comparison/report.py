@@ -269,7 +269,7 @@ def equal_plot(data):
 def latency(data):
     """Percentiles at a fixed rate."""
     rows = [['Database', 'Style', 'p50, ms', 'p95, ms', 'p99, ms']]
-    for store in STORES:
+    for store in (*STORES, stores.COOPERATIVE):
         for style in _names(data, 'styles', store=store, mode='open'):
             runs = _cell(data, style, store, 'list', 'open')
             rows.append(

@@ -13,10 +13,12 @@
 """The surface that every WSGI host is driven through."""
 
 import contextlib
+import functools
 import inspect
 import os
 import pathlib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -24,6 +26,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 
 import psutil
@@ -31,6 +34,9 @@ import requests
 
 EXAMPLES = pathlib.Path(__file__).parent.parent
 UNPRIVILEGED = 'nobody'
+#: Where free ports are looked for: below those that Linux gives to outgoing
+#: connections, any of which could take one before a server does.
+PORTS = range(10000, 32768)
 
 
 class HostError(Exception):
@@ -205,7 +211,7 @@ class Host:
                     'PYTHONPATH': os.pathsep.join(self.python_path),
                     'PYTHONDONTWRITEBYTECODE': '1',
                     # Otherwise libraries make one in the home of the user.
-                    'XDG_CACHE_HOME': str(self.root / 'cache'),
+                    'XDG_CACHE_HOME': cache().name,
                     **self.environ,
                 },
                 stdin=subprocess.DEVNULL,
@@ -339,12 +345,30 @@ class Proxied(Host):
             self.backend.stop()
 
 
+@functools.cache
+def cache():
+    """Make a temporary folder that libraries of all hosts share.
+
+    stevedore keeps what it finds of all packages there, which takes it as
+    long as all else of a start.
+    """
+    folder = tempfile.TemporaryDirectory(prefix='hosts-')
+    pathlib.Path(folder.name).chmod(0o777)
+    return folder
+
+
 def free_port(address):
-    """Find a TCP port of an address on which nothing listens now."""
+    """Find a TCP port of an address on which nothing listens now.
+
+    :raises HostError: where there is none, or the address is not one of this
+        machine
+    """
     family = socket.AF_INET6 if ':' in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    for port in random.sample(PORTS, len(PORTS)):
+        with contextlib.suppress(OSError), socket.socket(family) as probe:
+            probe.bind((address, port))
+            return port
+    raise HostError(f'There is no free port of {address}.')
 
 
 def tied_and_unprivileged():

@@ -175,6 +175,46 @@ def mariadb_full(trial):
 
 
 @problem(
+    title='Under eventlet a slow query stops all other requests',
+    seen_in='the traceback of a program with '
+    '``eventlet.debug.hub_blocking_detection(True)``',
+    symptom='RuntimeError: Blocking detector ALARMED at...',
+    cause='The driver waits for the database in C, where green threads cannot '
+    'take turns. psycopg looks for gevent, and not for eventlet. Without the '
+    'detector nothing tells: all clients just wait.',
+    action='Set ``PSYCOPG_WAIT_FUNC=wait_select`` in the environment of the '
+    'service: then psycopg waits in Python. psycopg does not document it. '
+    'Better, leave eventlet: :doc:`/admin/leave-eventlet`.',
+    look_at='Another green thread works on during the query. The program of '
+    'the test prints:',
+    confirmation='another green thread has run',
+    sources={
+        'psycogreen, README': 'https://github.com/psycopg/psycogreen',
+        'psycopg, issue 527': 'https://github.com/psycopg/psycopg/issues/527',
+    },
+    holds_for='psycopg 3.1.5 and later with its C module, as in '
+    '``psycopg[binary]``.',
+)
+def blocking_driver(trial):
+    database = trial.database('postgresql')
+    url = sa.make_url(database.url).set(drivername='postgresql')
+    program = (
+        'import eventlet; eventlet.monkey_patch()\n'
+        'import eventlet.debug\n'
+        'import psycopg\n'
+        'eventlet.debug.hub_blocking_detection(True, 1)\n'
+        'def run():\n'
+        '    eventlet.sleep(0.5)\n'
+        "    print('another green thread has run')\n"
+        'other = eventlet.spawn(run)\n'
+        f'psycopg.connect({url.render_as_string(False)!r}).execute(\n'
+        "    'SELECT pg_sleep(3)')\n"
+    )
+    for variables in ({}, {'PSYCOPG_WAIT_FUNC': 'wait_select'}):
+        yield trial.python(program, 'eventlet', 'psycopg', **variables)
+
+
+@problem(
     title='MariaDB has closed an idle connection',
     seen_in='the traceback of an application with SQLAlchemy',
     symptom='(pymysql.err.OperationalError) (2006, "MySQL server has gone '

@@ -286,11 +286,11 @@ class Trial:
         )
         return done.stdout
 
-    def python(self, program, *packages):
+    def python(self, program, *packages, **environ):
         """Run a Python program, and take note of the packages it is about."""
         for package in packages:
             self.versions[package] = importlib.metadata.version(package)
-        return self.command(sys.executable, '-c', program)
+        return self.command(sys.executable, '-c', program, **environ)
 
 
 def kill(server):

@@ -12,6 +12,9 @@
 
 """The check for text that nothing runs, and for examples that idle."""
 
+import re
+
+import guide
 import pytest
 
 EXTENSION = 'guide.check'
@@ -161,3 +164,10 @@ def test_outputs_of_commands_pass(build):
         extension=extensions,
     )
     assert built.status == 0, built.complaints
+
+
+def test_the_page_about_tests_names_each_folder():
+    page = guide.CHECKOUT / 'doc/source/contributor/testing.rst'
+    named = set(re.findall('``tests/([a-z]+)``', page.read_text()))
+    tests = guide.CHECKOUT / 'tests'
+    assert named == {path.parent.name for path in tests.glob('*/test_*.py')}

@@ -169,7 +169,7 @@ def test_workers_are_those_that_answer(server):
 
 @pytest.mark.behaviour('request-id')
 def test_logs_each_request_with_its_id(telemetry):
-    """Logs each request with the id that is in the answer."""
+    """Writes the id that is in the answer into its own log line."""
     answer = telemetry.get('/v2/capabilities')
     request_id = answer.headers['X-Openstack-Request-Id']
     # The next request comes when the line of the first one is written.

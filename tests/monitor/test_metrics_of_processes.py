@@ -146,13 +146,17 @@ def test_the_api_itself_does_not_tell(service):
 
 
 LOST = """
-import os, sqlite3, sys
-folder = sys.argv[1]
-os.environ['PROMETHEUS_MULTIPROC_DIR'] = folder
+import sqlite3, sys
 import sqlalchemy as sa
+from telemetry import conf as telemetry_conf
 from telemetry.api import metrics
 from telemetry.cmd.metrics import Processes
 
+folder = sys.argv[1]
+conf = telemetry_conf.new()
+conf([], default_config_files=[], default_config_dirs=[])
+conf.set_override('directory', folder, 'metrics')
+metrics.observer(conf)
 up = True
 
 def connect():

@@ -12,7 +12,6 @@
 """Putting the service together: application and middleware, in plain code."""
 
 import logging
-import os
 import pathlib
 import re
 import stat
@@ -24,7 +23,7 @@ from oslo_middleware import http_proxy_to_wsgi, request_id
 
 from telemetry import conf as telemetry_conf
 from telemetry import storage
-from telemetry.api import app, healthcheck, policy, watch
+from telemetry.api import app, healthcheck, metrics, policy, watch
 
 LOG = logging.getLogger(__name__)
 _PASSWORD_IN_URL = re.compile('://[^:/@]*:.+@')
@@ -61,12 +60,6 @@ def load(conf):
 def _observers(conf):
     if not conf.metrics.directory:
         return [watch.log_line]
-    os.environ['PROMETHEUS_MULTIPROC_DIR'] = str(
-        telemetry_conf.metrics_directory(conf)
-    )
-    # Only now, since it needs this folder.
-    from telemetry.api import metrics
-
     return [watch.log_line, metrics.observer(conf)]
 
 

@@ -12,49 +12,18 @@
 """Figures about requests and the database, for Prometheus.
 
 Each process keeps its own in files of ``[metrics] directory``, so that none is
-lost with the process, and ``telemetry-metrics`` adds them up. Import this only
-where that option is set: the library needs the folder at once.
+lost with the process, and ``telemetry-metrics`` adds them up.
 """
 
 import contextlib
+import functools
+import os
 
 import prometheus_client
 import sqlalchemy as sa
 from prometheus_client import values
 
-# Files, whoever imported the library before the folder was known.
-values.ValueClass = values.MultiProcessValue()
-
-REQUESTS = prometheus_client.Counter(
-    'telemetry_http_requests',
-    'Requests that the application has answered.',
-    ('method', 'route', 'status'),
-    registry=None,
-)
-DURATION = prometheus_client.Histogram(
-    'telemetry_http_request_duration_seconds',
-    'From the start of a request to the end of its answer.',
-    ('method', 'route'),
-    registry=None,
-)
-IN_PROGRESS = prometheus_client.Gauge(
-    'telemetry_http_requests_in_progress',
-    'Requests that the application is answering.',
-    registry=None,
-    multiprocess_mode='livesum',
-)
-IN_USE = prometheus_client.Gauge(
-    'telemetry_database_connections_in_use',
-    'Database connections that requests hold.',
-    registry=None,
-    multiprocess_mode='livesum',
-)
-POOL_SIZE = prometheus_client.Gauge(
-    'telemetry_database_pool_size',
-    'Database connections that the processes keep at most.',
-    registry=None,
-    multiprocess_mode='livesum',
-)
+from telemetry import conf as telemetry_conf
 
 # Clients may send any method, and each value of a label takes memory.
 METHODS = ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS')
@@ -63,34 +32,79 @@ METHODS = ('GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS')
 def observer(conf):
     """Return what observes requests for telemetry.api.watch.
 
-    :param conf: the configuration
+    :param conf: the configuration, with ``[metrics] directory``
+    :raises oslo_config.cfg.Error: the folder cannot be used
     """
+    figures = _figures(str(telemetry_conf.metrics_directory(conf)))
     pool_size = conf.database.max_pool_size
 
     @contextlib.contextmanager
     def observe(seen):
-        # Not only once: a process may be forked after this is imported.
-        POOL_SIZE.set(pool_size)
+        # Not only once: a process may be forked after the start.
+        figures.pool_size.set(pool_size)
         try:
-            with IN_PROGRESS.track_inprogress():
+            with figures.in_progress.track_inprogress():
                 yield
         finally:
             method = seen.method if seen.method in METHODS else 'other'
             route = seen.route or 'none'
-            REQUESTS.labels(method, route, seen.status).inc()
-            DURATION.labels(method, route).observe(seen.duration)
+            figures.requests.labels(method, route, seen.status).inc()
+            figures.duration.labels(method, route).observe(seen.duration)
 
     return observe
 
 
-@sa.event.listens_for(sa.pool.Pool, 'checkout')
-def _taken(connection, record, proxy):
-    record.record_info[IN_USE] = True
-    IN_USE.inc()
+@functools.cache
+def _figures(folder):
+    """The figures of this process; it has each only once."""
+    os.environ['PROMETHEUS_MULTIPROC_DIR'] = folder
+    # Files, whoever imported the library before the folder was known.
+    values.ValueClass = values.MultiProcessValue()
+    return _Figures()
 
 
-@sa.event.listens_for(sa.pool.Pool, 'checkin')
-def _given_back(connection, record):
-    # This comes alone where a lost connection could not be opened again.
-    if record.record_info.pop(IN_USE, False):
-        IN_USE.dec()
+class _Figures:
+    """What is counted. The library opens its files at once."""
+
+    def __init__(self):
+        self.requests = prometheus_client.Counter(
+            'telemetry_http_requests',
+            'Requests that the application has answered.',
+            ('method', 'route', 'status'),
+            registry=None,
+        )
+        self.duration = prometheus_client.Histogram(
+            'telemetry_http_request_duration_seconds',
+            'From the start of a request to the end of its answer.',
+            ('method', 'route'),
+            registry=None,
+        )
+        self.in_progress = _sum_of_living(
+            'telemetry_http_requests_in_progress',
+            'Requests that the application is answering.',
+        )
+        self.in_use = _sum_of_living(
+            'telemetry_database_connections_in_use',
+            'Database connections that requests hold.',
+        )
+        self.pool_size = _sum_of_living(
+            'telemetry_database_pool_size',
+            'Database connections that the processes keep at most.',
+        )
+        sa.event.listen(sa.pool.Pool, 'checkout', self._taken)
+        sa.event.listen(sa.pool.Pool, 'checkin', self._given_back)
+
+    def _taken(self, connection, record, proxy):
+        record.record_info[self] = True
+        self.in_use.inc()
+
+    def _given_back(self, connection, record):
+        # This comes alone where a lost connection could not be opened again.
+        if record.record_info.pop(self, False):
+            self.in_use.dec()
+
+
+def _sum_of_living(name, text):
+    return prometheus_client.Gauge(
+        name, text, registry=None, multiprocess_mode='livesum'
+    )

@@ -331,7 +331,7 @@ def test_ctrl_c_reaches_the_worker_too(serve, root, background, release):
     assert command.wait() == 0
 
 
-SLOW_LOG = '''
+SLOW_LOG = """
 import logging
 import threading
 import time
@@ -348,7 +348,7 @@ class Slow(logging.Handler):
 
 
 logging.getLogger('telemetry.cmd.api').addHandler(Slow())
-'''
+"""
 
 
 def test_no_worker_waits_for_a_lock_that_the_log_had(start, root):
