@@ -30,7 +30,7 @@ from oslo_policy import opts as policy_options
 
 CONFIG_DIR_VARIABLE = 'OS_TELEMETRY_CONFIG_DIR'
 DEFAULT_CONFIG_DIR = '/etc/telemetry'
-# alembic tells about each look at the version; oslo.db logs a traceback of
+# alembic tells about each of its steps; oslo.db logs a traceback of
 # errors that we report ourselves.
 QUIET_LIBRARIES = ['alembic=WARN', 'oslo_db.sqlalchemy.exc_filters=ERROR']
 STORAGE_HEALTHCHECK = 'telemetry_storage'

@@ -34,8 +34,6 @@ from werkzeug import serving
 from werkzeug.wsgi import ClosingIterator
 
 from telemetry import conf as telemetry_conf
-from telemetry import storage
-from telemetry.api import deploy
 from telemetry.cmd import shell
 
 LOG = log.getLogger(__name__)
@@ -104,6 +102,10 @@ def main(argv=None, style=DEVELOPMENT):
 
 def _application(conf):
     if conf.application == OWN_APPLICATION:
+        # Not for the applications of others, which start sooner without it.
+        from telemetry import storage
+        from telemetry.api import deploy
+
         _check_not_public(conf.api)
         with contextlib.closing(storage.Storage(conf)) as store:
             store.check()

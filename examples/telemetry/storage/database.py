@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from oslo_db import api as db_api
 from oslo_db.sqlalchemy import session
 
-from telemetry.storage import capacity, errors, migrations
+from telemetry.storage import capacity, errors, versions
 
 # How long a SQLite connection waits for another one to finish writing.
 SQLITE_BUSY_SECONDS = 30
@@ -139,14 +139,17 @@ class Database:
         :param expand_only: leave out what older code cannot work with
         :raises StorageUnavailable: the database cannot be reached
         """
+        # Only here, since no process that serves needs alembic.
+        from telemetry.storage import migrations
+
         with self._translated():
             engine = self._get_engine()
             if engine.dialect.name == 'sqlite':
                 _use_write_ahead_log(engine)
             with _upgrade_lock(engine):
                 with engine.connect() as connection:
-                    versions = migrations.pending(connection, expand_only)
-                for version in versions:
+                    pending = migrations.pending(connection, expand_only)
+                for version in pending:
                     with _begin(engine) as connection:
                         migrations.upgrade(connection, version)
         return self.version()
@@ -157,7 +160,7 @@ class Database:
         :raises StorageUnavailable: the database cannot be reached
         """
         with self._translated(), self._get_engine().connect() as connection:
-            return migrations.current(connection)
+            return versions.current(connection)
 
     def connection_limit(self):
         """Return how many connections the database allows; None is no limit.
@@ -183,7 +186,7 @@ class Database:
         engine = self._get_engine()
         if not self._checked:
             with engine.connect() as connection:
-                migrations.check(connection)
+                versions.check(connection)
                 self._report(connection)
             self._checked = True
         return engine

@@ -15,7 +15,7 @@ import alembic.autogenerate
 import alembic.migration
 import pytest
 import sqlalchemy as sa
-from telemetry.storage import errors, schema
+from telemetry.storage import errors, schema, versions
 
 from tests.telemetry.storage.samples import sample
 
@@ -42,6 +42,10 @@ def test_migrations_make_the_schema(storage, url):
         )
     engine.dispose()
     assert differences == []
+
+
+def test_migrations_end_at_the_version_that_the_code_knows(storage):
+    assert storage.version() == versions.NEWEST
 
 
 def test_missing_tables_name_the_command(make_storage, url):
