@@ -104,22 +104,33 @@ def phone(browser, url):
         yield context.new_page()
 
 
-def test_no_page_asks_another_machine_or_complains(page, pages, url):
-    asked = []
-    complaints = []
-    page.on('request', lambda request: asked.append(request.url))
-    page.on('console', lambda message: complaints.append(message.text))
-    page.on('pageerror', lambda error: complaints.append(str(error)))
-    page.on(
-        'response',
-        lambda answer: (
-            answer.ok
-            or answer.status == 304
-            or complaints.append(f'{answer.status} {answer.url}')
-        ),
-    )
-    for name in pages:
-        page.goto(name, wait_until='networkidle')
+@pytest.fixture(scope='module')
+def visit(browser, url, pages):
+    """What pages ask for and complain of, and the faults that axe finds."""
+    asked, complaints, found = [], [], []
+    with browser.new_context(base_url=url, viewport=DESKTOP) as context:
+        page = context.new_page()
+        page.on('request', lambda request: asked.append(request.url))
+        page.on('console', lambda message: complaints.append(message.text))
+        page.on('pageerror', lambda error: complaints.append(str(error)))
+        page.on(
+            'response',
+            lambda answer: (
+                answer.ok
+                or answer.status == 304
+                or complaints.append(f'{answer.status} {answer.url}')
+            ),
+        )
+        for name in pages:
+            page.goto(name)
+            found += faults(page)
+            page.wait_for_load_state('networkidle')
+    return asked, complaints, found
+
+
+@pytest.mark.timeout(900)
+def test_no_page_asks_another_machine_or_complains(visit, pages, url):
+    asked, complaints, _ = visit
     assert len(asked) > len(pages)
     strange = {
         where for where in asked if not where.startswith((url, 'data:'))
@@ -291,11 +302,35 @@ def test_the_keyboard_skips_to_the_content(page):
     assert page.url.endswith('#content')
 
 
+# Code has thousands of parts in a few colours, and axe takes long for each.
+ALIKE_ONCE = """() => {
+    const ground = part => {
+        const colour = getComputedStyle(part).backgroundColor;
+        return colour === 'rgba(0, 0, 0, 0)' && part.parentElement
+            ? ground(part.parentElement)
+            : colour;
+    };
+    const seen = new Set();
+    for (const part of document.querySelectorAll('span')) {
+        const plain = [...part.attributes].every(one => one.name === 'class');
+        if (!plain || part.children.length) {
+            continue;
+        }
+        const {color, fontSize, fontWeight} = getComputedStyle(part);
+        const look = [color, ground(part), fontSize, fontWeight].join();
+        part.toggleAttribute('data-alike', seen.has(look));
+        seen.add(look);
+    }
+}"""
+
+
 def faults(page):
     """Return what axe finds against levels A and AA, as readable lines."""
     page.add_script_tag(path=AXE)
+    page.evaluate(ALIKE_ONCE)
     found = page.evaluate(
-        'rules => axe.run({runOnly: rules}).then(all => all.violations)',
+        "rules => axe.run({exclude: '[data-alike]'}, {runOnly: rules})"
+        '.then(all => all.violations)',
         RULES,
     )
     return [
@@ -306,11 +341,8 @@ def faults(page):
 
 
 @pytest.mark.timeout(900)
-def test_axe_finds_no_fault_of_level_a_or_aa(page, pages):
-    found = []
-    for name in pages:
-        page.goto(name, wait_until='networkidle')
-        found += faults(page)
+def test_axe_finds_no_fault_of_level_a_or_aa(visit):
+    *_, found = visit
     assert found == []
 
 
@@ -325,12 +357,14 @@ def test_axe_finds_a_planted_fault(page):
     page.goto('index.html')
     page.evaluate(
         "document.querySelector('main').insertAdjacentHTML("
-        "'beforeend', '<p style=\"color: #aaa\">Pale</p><img src=x>')"
+        "'beforeend', '<p style=\"color: #aaa\">Pale <span>one</span> "
+        "<span>two</span></p><img src=x>')"
     )
-    assert {line.split(': ')[1] for line in faults(page)} == {
+    assert sorted(line.split(': ')[1] for line in faults(page)) == [
+        'color-contrast',
         'color-contrast',
         'image-alt',
-    }
+    ]
 
 
 def test_no_other_brand_is_on_a_page(pages):
