@@ -8,6 +8,8 @@ cd /etc/nginx
 cp "telemetry-api-$1.backend" telemetry-api.backend
 # Where this finds a fault, nginx goes on as before.
 nginx -t -q
-before=$(pgrep --delimiter , --full '^nginx: worker')
+# Its own workers: there may be those of another nginx, such as of a container.
+main=$(systemctl show --property MainPID --value nginx)
+before=$(pgrep --delimiter , --parent "$main")
 systemctl reload nginx
 while ps -p "$before" > /dev/null; do sleep 1; done
