@@ -61,25 +61,23 @@ def _ratios(data, chosen, others, cells, others_store=None):
 
 
 def _summary(found):
-    """How many of the ratios are what, and from where to where they go."""
+    """A sentence: how many ratios are what, and from where to where."""
     if not found:
         raise analysis.NoRunsError
     values = sorted(figure.value for *_, figure in found)
     span = f'from {values[0]:.2f} to {values[-1]:.2f}'
     if min(figure.repeats for *_, figure in found) < 2:
         return (
-            f'{len(found)} of the ratios were measured; they go {span}, and '
-            'some are of one run each, which cannot tell a difference from '
-            'chance'
+            f'The {len(found)} ratios of throughput go {span}. Some are of '
+            'one run each, which cannot tell a difference from chance.'
         )
     counts = {
         kind: sum(word(figure) == kind for *_, figure in found)
         for kind in ('more', 'the same', 'less')
     }
     return (
-        f'{counts["more"]} of {len(found)} ratios are more, '
-        f'{counts["the same"]} the same, {counts["less"]} less; they go '
-        f'{span}'
+        f'The {len(found)} ratios of throughput: {counts["more"]} more, '
+        f'{counts["the same"]} the same, {counts["less"]} less, {span}.'
     )
 
 
@@ -100,8 +98,8 @@ def patching(data):
     """Werkzeug under eventlet against Werkzeug with threads."""
     found = _ratios(data, [GREEN], BASELINE, cells(data))
     return (
-        'Patching alone: Werkzeug under eventlet, against the same server '
-        f'with threads. Of its throughput {_summary(found)}.\n'
+        'To see what patching does alone, Werkzeug under eventlet is compared '
+        f'with the same server with threads. {_summary(found)}\n'
     )
 
 
@@ -119,9 +117,9 @@ def waiting(data):
         'postgresql',
     )
     return (
-        'Werkzeug under eventlet with the driver of PostgreSQL waiting in '
-        'Python, which lets other requests run, against the same driver '
-        f'waiting in C: of its throughput {_summary(found)}.\n'
+        'With Werkzeug under eventlet, the driver of PostgreSQL that waits in '
+        'Python, which lets other requests run, is compared with the same one '
+        f'that waits in C. {_summary(found)}\n'
     )
 
 
@@ -134,8 +132,8 @@ def leaving(data):
     ]
     found = _ratios(data, chosen, GREEN, cells(data))
     return (
-        'Leaving eventlet for a WSGI host of the same size, one process of '
-        f'eight threads: of its throughput {_summary(found)}.\n'
+        'Each WSGI host with one process of eight threads, the size of the '
+        f'eventlet server, is compared with that. {_summary(found)}\n'
     )
 
 
@@ -165,9 +163,10 @@ def claim(data):
             'missing or marked.\n'
         )
     text = (
-        'Leaving eventlet for a host as this guide has it, two processes of '
-        'four threads, on PostgreSQL, whether its driver waits in C or in '
-        f'Python under eventlet: of its throughput {_summary(found)}. '
+        'On PostgreSQL, each host as this guide has it, with two processes of '
+        'four threads, is compared with the eventlet server: once where its '
+        'driver waits in C there, and once where it waits in Python. '
+        f'{_summary(found)} '
     )
     if min(figure.repeats for *_, figure in found) < 2:
         return text + '**The claim is open:** there are too few runs.\n'
@@ -198,10 +197,10 @@ def forking(data):
         ],
     )
     return (
-        'A process for each request, as Werkzeug has with more than one '
-        f'worker, against its threads: {_summary(found)}. No such process '
-        'finds a connection in its pool. Where old comparisons had eventlet '
-        'against this, it is what they measured.\n'
+        'Werkzeug with a process for each request, as it has with more than '
+        f'one worker, is compared with its threads. {_summary(found)} No such '
+        'process finds a connection in its pool. An old comparison of '
+        'eventlet with this measured just that.\n'
     )
 
 
@@ -225,17 +224,17 @@ def slow_query(data):
         'if nothing is in their way. '
     )
     if still:
-        text += 'Less than a quarter of that came from ' + (
-            '; '.join(
-                f'{name}: {slow:.1f} in a second, while a fast request '
-                f'waited {wait:.0f} ms'
+        text += 'Less than a quarter of that came from these:\n\n' + (
+            ''.join(
+                f'- {name}: {slow:.1f} in a second, and half of the fast '
+                f'requests meanwhile took {wait:.0f} ms or more\n'
                 for slow, wait, name in sorted(still)
             )
-            + '. '
+            + '\n'
         )
     return text + (
         f'All others gave at least {min(others)[0]:.0f} in a second, and '
-        'half of the fast requests waited no longer than '
+        'half of the fast requests took no longer than '
         f'{max(wait for _, wait, _ in others):.0f} ms.\n'
     )
 
@@ -259,7 +258,7 @@ def small_pool(data):
     if not found:
         raise analysis.NoRunsError
     return (
-        'Throughput with one connection, as a share of that with sixteen: '
+        'Throughput with one connection, as a ratio to that with sixteen: '
         f'{", ".join(found)}.\n'
     )
 
@@ -273,10 +272,11 @@ def restart(data):
         )
         for name in ('down_seconds', 'failed', 'failing_seconds')
     )
+    late = f'later than {after[-1]} s ' if any(after) else ''
     return (
         f'PostgreSQL was away for {_span(away)} s under 20 requests in a '
-        f'second. {_span(failed)} of them failed, and none that was sent '
-        f'later than {after[-1]} s after it was back.\n'
+        f'second. In each run {_span(failed)} requests failed, and none that '
+        f'was sent {late}after it was back.\n'
     )
 
 

@@ -76,7 +76,7 @@ def number(figure, unit=''):
 
 
 def _short(value):
-    if value >= 100:
+    if value >= 100 or not value:
         return f'{value:.0f}'
     return f'{value:.3g}' if value >= 1 else f'{value:.2f}'
 

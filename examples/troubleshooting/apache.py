@@ -194,8 +194,9 @@ def oversized_header(trial):
     action='Run the application in the main interpreter, with '
     '``application-group=%{GLOBAL}``, and find the extension: with '
     '``PYTHONFAULTHANDLER=1`` in the environment of Apache, Python logs where '
-    'it was. In the test a page kills its process; without that page',
-    look_at='requests are answered, by a new process:',
+    'it was.',
+    look_at='Requests are answered, by a new process. In the test one page '
+    'kills its process, and the next request is for another page:',
     confirmation='HTTP/1.1 200 OK',
     sources={
         'mod_wsgi, application issues': f'{MOD_WSGI}/user-guides/'

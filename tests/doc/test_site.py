@@ -229,6 +229,28 @@ def test_search_finds_the_texts_of_problems(page, place):
         page.locator(link).first.wait_for()
 
 
+def first_found(page, query):
+    """Where the first result of a search leads."""
+    page.goto(f'search.html?{urllib.parse.urlencode({"q": query})}')
+    first = page.locator('#search-results li a').first
+    first.wait_for()
+    return first.get_attribute('href')
+
+
+@pytest.mark.parametrize(
+    'query, place',
+    [
+        ('Blocking detector ALARMED at', 'database.html#trouble-blocking'),
+        ('QueuePool limit of size', 'database.html#trouble-pool-exhausted'),
+        ('no python application found', 'uwsgi.html#trouble-nothing-to-run'),
+        ('worker timeout', 'gunicorn.html#trouble-worker-timeout'),
+        ('harakiri', 'directives/uwsgi.html#uwsgi-ini-harakiri'),
+    ],
+)
+def test_search_finds_the_place_first(page, query, place):
+    assert place in first_found(page, query)
+
+
 def copy(page, block):
     """Press the copy button of a block, and return what was copied."""
     page.evaluate("navigator.clipboard.writeText('nothing was copied')")

@@ -141,6 +141,8 @@ WELL = {
     IN_USE: '8x30',
     POOL_SIZE: '10x30',
 }
+# One 503, three minutes before it is looked for.
+ONCE = {requests_total(503): '0x21 1x8'}
 # What is different, the labels of the alert, and what its text says.
 ILL = {
     'TelemetryMetricsMissing': (
@@ -216,6 +218,7 @@ def test_each_alert_fires_when_it_should_and_only_then(tmp_path):
         'rule_files': [str(FILES / 'telemetry-api-alerts.yaml')],
         'tests': [
             trial(WELL, dict.fromkeys(RULES, [])),
+            trial({**WELL, **ONCE}, dict.fromkeys(RULES, [])),
             *(
                 trial(
                     {**WELL, **series}, {name: [expected(name, labels, texts)]}

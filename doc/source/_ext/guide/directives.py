@@ -309,7 +309,8 @@ class SampleDirectives(SphinxDirective):
         self.set_source_info(term)
         self.state.document.note_explicit_target(term)
         index = addnodes.index(
-            entries=[('single', f'{entry} ({sample})', label, '', None)]
+            # The search shows first what is a main entry.
+            entries=[('single', entry, label, 'main', None)]
         )
         term += index
         return term

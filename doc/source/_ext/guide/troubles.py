@@ -17,10 +17,12 @@ tests run; the versions are those that they were run with.
 """
 
 import pathlib
+import re
 import sys
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 from guide import CHECKOUT
@@ -29,13 +31,17 @@ sys.path.append(str(CHECKOUT / 'examples'))
 
 import troubleshooting  # noqa: E402
 
+# What parts a text into what people search for.
+_MARKS = re.compile(r'\.\.\.|[,:;"\]\n]|--+|\*+')
+
 
 class Troubles(SphinxDirective):
     """Show the problems of a module of ``troubleshooting``.
 
-    Each is a section with a label, ``trouble-NAME``. With the option
-    ``texts`` there is a list of their texts instead, with links; the argument
-    may name several modules.
+    Each is a section with a label, ``trouble-NAME``, which the search finds
+    by its text, or by half of a part of it. With the option ``texts`` there
+    is a list of their texts instead, with links; the argument may name
+    several modules.
     """
 
     required_arguments = 1
@@ -65,6 +71,10 @@ class Troubles(SphinxDirective):
                 for name, problem in problems.items()
             )
         found = self.parse_text_to_nodes(text, allow_section_headings=True)
+        sections = [node for node in found if isinstance(node, nodes.section)]
+        for section, problem in zip(sections, problems.values(), strict=False):
+            # At its end may be the label of the next one.
+            section.insert(1, _index(problem))
         for top in found:
             for block in top.findall(nodes.literal_block):
                 # The tests run what it says.
@@ -106,6 +116,20 @@ def _section(problem, versions, date):
         )
         parts.append(f'**More:** {links}')
     return '\n\n'.join(parts) + '\n\n'
+
+
+def _index(problem):
+    """Entries for the search: the whole lines, and their parts."""
+    lines = problem.symptom.splitlines()
+    texts = {text.strip() for text in [*lines, *_MARKS.split(problem.symptom)]}
+    return addnodes.index(
+        entries=[
+            ('single', text, f'trouble-{problem.name}', 'main', None)
+            for text in sorted(texts)
+            # A word alone says too little.
+            if len(text.split()) > 1
+        ]
+    )
 
 
 def _block(text, language):
