@@ -80,8 +80,8 @@ def dead_socket(trial):
     'by default.',
     action='Find out why it takes so long; a slow query is the usual reason. '
     'Where requests may take so long, raise :ref:`uwsgi_read_timeout '
-    '<nginx-uwsgi-backend-uwsgi-read-timeout>`, and keep it above '
-    ':ref:`harakiri <uwsgi-ini-harakiri>`.',
+    '<nginx-uwsgi-backend-uwsgi-read-timeout>`, and keep it above the '
+    ':ref:`limit of the database <limit-queries>`.',
     look_at='The same request is answered. The page of the test says:',
     confirmation='Awake',
     sources={

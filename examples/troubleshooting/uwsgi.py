@@ -13,6 +13,8 @@
 """What uWSGI logs."""
 
 import socket
+import time
+from concurrent import futures
 
 from troubleshooting import collect
 from troubleshooting import trial as servers
@@ -127,9 +129,9 @@ def nothing_to_run(trial):
     'whether it is graceful, too.',
     cause='A request took longer than ``harakiri``. The whole process is '
     'killed, with the requests of all its threads.',
-    action='Find out what takes so long, and end it earlier: with '
-    '``statement_timeout`` on PostgreSQL, with ``max_statement_time`` on '
-    'MariaDB. Keep :ref:`harakiri <uwsgi-ini-harakiri>` above that.',
+    action='Find out what takes so long, and end it earlier: :ref:`in the '
+    'database <limit-queries>`. With threads take ``harakiri`` away, for the '
+    'reason :ref:`below <trouble-harakiri-upload>`.',
     look_at='The request ends within the time. The page of the test says:',
     confirmation='Awake',
     sources={
@@ -138,10 +140,55 @@ def nothing_to_run(trial):
     },
 )
 def harakiri(trial):
-    changes = {INI: {'harakiri = 60': 'harakiri = 1'}}
-    with trial.faulty('uwsgi', changes) as server:
+    with trial.faulty('uwsgi', {INI: limited_to(1)}) as server:
         yield trial.look(server, '/sleep?seconds=20')
         yield trial.curl(server, '/sleep?seconds=0.3')
+
+
+def limited_to(seconds):
+    """Give the change that adds ``harakiri`` to the sample."""
+    line = 'socket-timeout = 30\n'
+    return {line: f'{line}harakiri = {seconds}\n'}
+
+
+@problem(
+    title='uWSGI kills a worker in the middle of an upload',
+    seen_in=f'{LOG}, and the client has no answer; long before the time that '
+    '``harakiri`` gives',
+    symptom='HARAKIRI [core ...] ... - POST /length since ...\n'
+    'DAMN ! worker ... died, killed by signal 9 :( trying respawn ...',
+    cause='All threads of a worker share one time at which it is to be '
+    'killed. The end of a request in one thread sets it to 0. The next part '
+    'of a body that another thread reads adds ``harakiri`` to this, which '
+    'makes it a minute after the start of 1970. The same clock lets a request '
+    'that hangs go on, as long as others end.',
+    action='Take ``harakiri`` away, as the sample does, and limit the time of '
+    'queries :ref:`in the database <limit-queries>`. Or say ``threads = 1``.',
+    look_at='The upload is answered:',
+    confirmation='HTTP/1.1 200 OK',
+    holds_for='uWSGI 2.0, with ``threads`` and ``post-buffering``.',
+    sources={
+        'uWSGI, issue 2706': 'https://github.com/unbit/uwsgi/issues/2706'
+    },
+)
+def harakiri_upload(trial):
+    body = trial.folder() / 'body'
+    body.write_bytes(bytes(500_000))
+
+    def upload_beside_others(server):
+        options = ('--limit-rate', '100k', '--data-binary', f'@{body}')
+        with futures.ThreadPoolExecutor() as pool:
+            answer = pool.submit(trial.look, server, '/length', *options)
+            while not answer.done():
+                trial.curl(server)
+                time.sleep(0.2)
+            return answer.result()
+
+    # In one process, so that both kinds of request meet.
+    changes = {'processes = 2': 'processes = 1', **limited_to(60)}
+    return trial.with_and_without(
+        'uwsgi', {INI: changes}, upload_beside_others
+    )
 
 
 @problem(

@@ -244,7 +244,7 @@ def first_found(page, query):
         ('QueuePool limit of size', 'database.html#trouble-pool-exhausted'),
         ('no python application found', 'uwsgi.html#trouble-nothing-to-run'),
         ('worker timeout', 'gunicorn.html#trouble-worker-timeout'),
-        ('harakiri', 'directives/uwsgi.html#uwsgi-ini-harakiri'),
+        ('harakiri', 'troubleshooting/uwsgi.html#trouble-harakiri'),
     ],
 )
 def test_search_finds_the_place_first(page, query, place):

@@ -20,6 +20,7 @@ import socket
 import ssl
 import struct
 import sys
+import time
 
 import hosts
 import psutil
@@ -253,6 +254,31 @@ def test_refuses_a_body_of_100_megabytes(telemetry):
                 connection.sendall(bytes(2**20))
             status, _, _ = read_answer(connection)
     assert status == 413
+
+
+@pytest.mark.behaviour('slow-body')
+def test_takes_a_slow_body_beside_other_requests(server):
+    """Takes a body that comes over three seconds, while other requests
+    end."""
+    part = bytes(20_000)
+    parts = 15
+    with connect(server) as connection:
+        connection.sendall(
+            request(
+                server,
+                'POST',
+                '/digest',
+                f'Content-Length: {parts * len(part)}',
+                'Connection: close',
+            )
+        )
+        for _ in range(parts):
+            assert server.get('/').status_code == 200
+            connection.sendall(part)
+            time.sleep(0.2)
+        status, _, body = read_answer(connection)
+    assert status == 200
+    assert json.loads(body)['length'] == parts * len(part)
 
 
 @pytest.mark.behaviour('expect')

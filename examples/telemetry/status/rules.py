@@ -36,7 +36,7 @@ class Rule:
         is missing
     :param why: what happens otherwise, as half a sentence
     :param page: where the guide explains it
-    :param with_: the rule holds only for files that have this directive
+    :param where: tells of a file whether the rule holds for it
     """
 
     host: str
@@ -44,13 +44,11 @@ class Rule:
     wanted: Callable[[str | None], bool]
     why: str
     page: str
-    with_: str | None = None
+    where: Callable[[host_files.HostFile], bool] = lambda file: True
 
     def finding(self, file):
         """Return what is wrong with a HostFile in one sentence, or None."""
-        if file.host != self.host:
-            return None
-        if self.with_ and not file.last(self.with_):
+        if file.host != self.host or not self.where(file):
             return None
         found = file.last(*self.names)
         if self.wanted(found.value if found else None):
@@ -98,6 +96,14 @@ def _buffers_of(size):
 
 def _positive(value):
     return value is not None and _bytes(value) > 0
+
+
+def _has(name):
+    return lambda file: file.last(name) is not None
+
+
+def _has_threads(file):
+    return file.number('threads', default=1) > 1
 
 
 _UWSGI = 'install/uwsgi'
@@ -150,7 +156,7 @@ RULES = (
         lambda value: value is not None and 'gracefully_kill' in value,
         'SIGTERM cuts off the requests in flight',
         _UWSGI,
-        with_='die-on-term',
+        where=_has('die-on-term'),
     ),
     Rule(
         'uwsgi',
@@ -162,9 +168,11 @@ RULES = (
     Rule(
         'uwsgi',
         ('harakiri',),
-        _positive,
-        'a request that never ends keeps its worker for ever',
+        _is(None, '0'),
+        'with threads it kills workers that read a body, and lets others '
+        'hang; limit the time of a query in the database',
         _UWSGI,
+        where=_has_threads,
     ),
     Rule(
         'uwsgi',
@@ -172,7 +180,7 @@ RULES = (
         lambda value: not _on(value),
         'together with threads a reload waits for worker-reload-mercy',
         _UWSGI,
-        with_='threads',
+        where=_has_threads,
     ),
     Rule(
         'uwsgi',
@@ -217,7 +225,7 @@ RULES = (
         'the application runs inside the processes of Apache, and is '
         'reloaded only with all of it',
         _MOD_WSGI,
-        with_='wsgiscriptalias',
+        where=_has('wsgiscriptalias'),
     ),
     Rule(
         'apache',
@@ -225,7 +233,7 @@ RULES = (
         _given,
         'the application does not run in the processes made for it',
         _MOD_WSGI,
-        with_='wsgidaemonprocess',
+        where=_has('wsgidaemonprocess'),
     ),
     Rule(
         'apache',
@@ -234,7 +242,7 @@ RULES = (
         'extensions such as cryptography refuse, or break in, another '
         'interpreter than the main one',
         _MOD_WSGI,
-        with_='wsgiscriptalias',
+        where=_has('wsgiscriptalias'),
     ),
     Rule(
         'apache',
@@ -242,7 +250,7 @@ RULES = (
         _on,
         'the application never sees the Authorization header',
         _MOD_WSGI,
-        with_='wsgiscriptalias',
+        where=_has('wsgiscriptalias'),
     ),
     Rule(
         'apache',
@@ -250,7 +258,7 @@ RULES = (
         _positive,
         'a request that never ends keeps its thread for ever',
         _MOD_WSGI,
-        with_='wsgidaemonprocess',
+        where=_has('wsgidaemonprocess'),
     ),
     Rule(
         'apache',
@@ -294,7 +302,7 @@ RULES = (
         'uWSGI gets no request line, and answers nothing; include '
         'uwsgi_params',
         _NGINX,
-        with_='uwsgi_pass',
+        where=_has('uwsgi_pass'),
     ),
 )
 

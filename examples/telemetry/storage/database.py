@@ -151,6 +151,7 @@ class Database:
                     pending = migrations.pending(connection, expand_only)
                 for version in pending:
                     with _begin(engine) as connection:
+                        _take_any_time(connection)
                         migrations.upgrade(connection, version)
         return self.version()
 
@@ -348,6 +349,14 @@ def _begin(engine):
     return engine.execution_options(telemetry_write=True).begin()
 
 
+def _take_any_time(connection):
+    """Lift the limit that the user may have for the time of a statement."""
+    if connection.dialect.name == 'postgresql':
+        connection.exec_driver_sql('SET LOCAL statement_timeout = 0')
+    elif getattr(connection.dialect, 'is_mariadb', False):
+        connection.exec_driver_sql('SET SESSION max_statement_time = 0')
+
+
 @contextlib.contextmanager
 def _upgrade_lock(engine):
     """Hold a lock that only one upgrade of a database can hold.
@@ -359,6 +368,7 @@ def _upgrade_lock(engine):
         yield
         return
     with engine.connect() as connection:
+        _take_any_time(connection)
         connection.exec_driver_sql(lock)
         try:
             yield

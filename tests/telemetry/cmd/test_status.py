@@ -38,6 +38,7 @@ SAMPLES = {
 #: Faults that are not just a missing directive: a line to add.
 PLANTED = {
     ('uwsgi', 'thunder-lock'): 'thunder-lock = true',
+    ('uwsgi', 'harakiri'): 'harakiri = 60',
     ('uwsgi', 'gevent'): 'gevent = 100',
     ('gunicorn', 'worker_class'): "worker_class = 'eventlet'",
     ('gunicorn', 'forwarded_allow_ips'): "forwarded_allow_ips = '*'",
@@ -157,7 +158,7 @@ def test_each_rule_finds_its_fault_in_a_sample(check, tmp_path, rule):
         folder.mkdir()
         file = sample(folder, name)
         parsed = host_files.read(file)
-        if rule.with_ and not parsed.last(rule.with_):
+        if not rule.where(parsed):
             continue
         line = PLANTED.get((rule.host, rule.names[0]))
         if line:
@@ -177,6 +178,14 @@ def test_each_rule_finds_its_fault_in_a_sample(check, tmp_path, rule):
         assert rule.why in details
         assert rule.page in details
     assert tried, 'no sample has this directive'
+
+
+@pytest.mark.parametrize('line', ['harakiri = 60', 'thunder-lock = true'])
+def test_one_thread_may_have_what_several_may_not(check, tmp_path, line):
+    file = sample(tmp_path, 'uwsgi/telemetry-api.ini')
+    text = file.read_text().replace('threads = 4', 'threads = 1')
+    file.write_text(f'{text}\n{line}\n')
+    assert check(file)[0] == 0
 
 
 @pytest.mark.parametrize(
