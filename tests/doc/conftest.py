@@ -46,7 +46,7 @@ def site(tmp_path):
     source = tmp_path / 'site'
     source.mkdir()
 
-    def build(extension, settings=None, builder='text', **pages):
+    def build(extension, settings=None, builder='text', processes=1, **pages):
         (source / 'conf.py').write_text(f"extensions = ['{extension}']\n")
         for name, text in pages.items():
             (source / f'{name}.rst').write_text(text)
@@ -61,6 +61,7 @@ def site(tmp_path):
                 confoverrides={'root_doc': 'index', **(settings or {})},
                 status=None,
                 warning=complaints,
+                parallel=processes,
             )
             app.build()
         return Built(

@@ -149,6 +149,16 @@ def test_package_tree_lists_modules_and_accounts_for_them(build, checkout):
     assert 'More' not in text
 
 
+def test_pages_read_in_several_processes_are_seen_together(build, checkout):
+    package = checkout / 'examples/telemetry'
+    package.mkdir()
+    (package / '__init__.py').write_text('x = 1\n')
+    pages = {f'page{number}': ':orphan:\n\nText.\n' for number in range(8)}
+    pages['page7'] += '\n.. package-tree:: telemetry\n'
+    built = build(USED, processes=2, **pages)
+    assert built.status == 0, built.complaints
+
+
 def test_package_tree_of_no_package_fails(build):
     built = build(USED + '\n.. package-tree:: hosts\n')
     assert 'examples/hosts is not a Python package' in built.complaints

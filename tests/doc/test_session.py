@@ -65,6 +65,17 @@ def test_a_failing_command_fails_the_build_with_page_and_line(site):
     assert 'No such file' in built.complaints
 
 
+def test_a_fault_is_heard_of_from_a_process_that_reads_some_pages(site):
+    pages = {
+        f'page{number}': ':orphan:\n\n' + page(f'$ [ {number} != 5 ]')
+        for number in range(8)
+    }
+    built = site(EXTENSION, processes=2, index=page('$ true'), **pages)
+    assert built.status != 0
+    assert 'page5.rst:8: ERROR' in built.complaints
+    assert '$ [ 7 != 5 ]' in built.text('page7')
+
+
 def test_an_announced_failure_is_shown(site):
     built = site(
         EXTENSION,

@@ -178,7 +178,7 @@ def _refusal(request, error):
             text = error.description
     response = _error(request, error.code, text)
     if isinstance(error, exceptions.MethodNotAllowed):
-        response.allow.update(error.valid_methods)
+        response.allow.update(sorted(error.valid_methods))
     return response
 
 

@@ -31,6 +31,7 @@
 How to use them: doc/source/contributor/write-a-page.rst.
 """
 
+import logging as standard_logging
 import pathlib
 
 from sphinx.util import logging
@@ -51,25 +52,36 @@ ENVIRONMENT = {
 _logger = logging.getLogger(__name__)
 
 
-_faults = []
-
-
 def fault(location, message):
     """Say what is wrong on a page, and make the build fail at its end.
 
     :param location: a docutils node, or ``'file:line'``.
     """
     _logger.error(message, location=location)
-    _faults.append(message)
 
 
-def _fail(app, exception):
-    # Sphinx fails a build on messages only if it is called with -W.
-    if _faults:
-        app.statuscode = 1
-        _faults.clear()
+class _Faults(standard_logging.Handler):
+    """Fails a build on faults; Sphinx does so only if called with -W.
+
+    A process that reads some of the pages sends its records to the logger
+    at the top.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._found = False
+        self._top = standard_logging.getLogger(logging.NAMESPACE)
+        self._top.addHandler(self)
+
+    def emit(self, record):
+        self._found = self._found or record.name == _logger.logger.name
+
+    def end(self, app, exception):
+        if self._found:
+            app.statuscode = 1
+        self._top.removeHandler(self)
 
 
 def setup(app):
-    app.connect('build-finished', _fail)
-    return {'parallel_read_safe': False, 'parallel_write_safe': True}
+    app.connect('build-finished', _Faults().end)
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -179,6 +179,11 @@ def _purge(app, env, docname):
     getattr(env, 'package_trees', {}).pop(docname, None)
 
 
+def _merge(app, env, docnames, other):
+    for name in other.package_trees.keys() & set(docnames):
+        env.package_trees[name] = other.package_trees[name]
+
+
 def setup(app):
     app.setup_extension('guide')
     app.add_config_value('check_root', str(CHECKOUT), 'env')
@@ -186,7 +191,8 @@ def setup(app):
     app.add_directive('package-tree', PackageTree)
     app.connect('env-before-read-docs', _begin)
     app.connect('env-purge-doc', _purge)
+    app.connect('env-merge-info', _merge)
     # Before sphinxcontrib-programoutput turns its own nodes into blocks.
     app.connect('doctree-read', _check_blocks, priority=400)
     app.connect('env-check-consistency', _check_examples)
-    return {'parallel_read_safe': False, 'parallel_write_safe': True}
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}

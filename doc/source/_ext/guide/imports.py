@@ -178,4 +178,4 @@ def setup(app):
         'import_graph_folder', str(CHECKOUT / 'examples'), 'env'
     )
     app.add_directive('import-graph', ImportGraph)
-    return {'parallel_read_safe': False, 'parallel_write_safe': True}
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}

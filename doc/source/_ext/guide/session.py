@@ -18,12 +18,12 @@ holds the checkout's ``examples``. With the option ``api`` a telemetry API
 listens, whose database is empty when the page begins.
 """
 
-import atexit
 import datetime
 import pathlib
 import re
 import subprocess
 import tempfile
+from multiprocessing import util
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -72,6 +72,9 @@ class Page:
     def __init__(self, seconds):
         self._folder = tempfile.TemporaryDirectory(prefix='telemetry-guide-')
         self.home = pathlib.Path(self._folder.name).resolve()
+        #: Stop everything, and remove the folder. Done at the end of the
+        #: process at the latest, and Sphinx may read pages in several.
+        self.close = util.Finalize(None, self._close, exitpriority=1)
         self._seconds = seconds
         self._api = None
         (self.home / 'examples').symlink_to(CHECKOUT / 'examples')
@@ -95,8 +98,7 @@ class Page:
         if self._api is None:
             self._api = api.TelemetryAPI(self.home, self._env, self._seconds)
 
-    def close(self):
-        """Stop everything, and remove the folder."""
+    def _close(self):
         self.shell.close()
         if self._api is not None:
             self._api.close()
@@ -112,7 +114,6 @@ def _close(docname):
         page.close()
 
 
-@atexit.register
 def _close_all(*args):
     for docname in list(_pages):
         _close(docname)
@@ -196,5 +197,4 @@ def setup(app):
     app.add_directive('session', Session)
     app.connect('doctree-read', lambda app, doctree: _close(app.env.docname))
     app.connect('build-finished', _close_all)
-    # One page after another: the pages share this process's list of shells.
-    return {'parallel_read_safe': False, 'parallel_write_safe': True}
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}
