@@ -77,10 +77,8 @@ class Host:
     servers = {}
     #: Behaviours the host cannot have: name to reason and what to do instead.
     cannot = {}
-    #: Seconds to wait for a start, a reload or a stop: more than the samples
-    #: give requests in flight. gunicorn waits so long for a worker, too, that
-    #: has missed SIGTERM since it was just being forked.
-    patience = 90
+    #: Seconds to wait for a start, a reload or a stop.
+    patience = 60
 
     def __init__(
         self,

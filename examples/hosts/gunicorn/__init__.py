@@ -30,6 +30,10 @@ class Gunicorn(driver.Host):
         'for a proxy.',
     }
 
+    # More than graceful_timeout. So long gunicorn waits for a worker that has
+    # missed SIGTERM because it was just being forked.
+    patience = 90
+
     def prepare(self):
         self.environ['SCRIPT_NAME'] = self.prefix
 
