@@ -144,10 +144,11 @@ def apache_port_taken(trial):
     symptom='Timeout when reading response headers from daemon process '
     "'telemetry-api'",
     cause='The application took longer to answer than ``socket-timeout`` of '
-    'WSGIDaemonProcess, or Timeout of Apache. The process goes on working.',
+    'WSGIDaemonProcess, or Timeout of Apache. The thread goes on working.',
     action='Find out why it takes so long; a slow query is the usual reason. '
     'Where requests may take so long, raise :ref:`the timeouts '
-    '<apache-mod-wsgi-conf-wsgidaemonprocess-socket-timeout>`.',
+    '<apache-mod-wsgi-conf-wsgidaemonprocess-socket-timeout>`, and keep them '
+    'above the :ref:`limit of the database <limit-queries>`.',
     look_at='The same request is answered. The page of the test says:',
     confirmation='Awake',
     sources={'mod_wsgi, WSGIDaemonProcess': DAEMON},
@@ -173,7 +174,7 @@ def mod_wsgi_gives_up(trial):
     '<trouble-daemon-died>`.',
     **ANSWERED,
     sources={'mod_wsgi, header-buffer-size': DAEMON},
-    holds_for='mod_wsgi 4; 6 has a text of its own for each of both causes.',
+    holds_for='mod_wsgi 4; 6 has a text of its own for each of the causes.',
 )
 def oversized_header(trial):
     return trial.with_and_without(

@@ -24,7 +24,7 @@ ANSWERED = {
 
 @problem(
     title='The application reads the arguments of its host',
-    seen_in='the log of gunicorn, which starts one worker after the other',
+    seen_in='the log of gunicorn, which starts one worker after another',
     symptom='gunicorn: error: unrecognized arguments: ...',
     cause='On import the application parses ``sys.argv``, which holds the '
     'arguments of gunicorn.',
@@ -106,7 +106,7 @@ ONE = 'processes=1'
     symptom='1 RLock(s) were not greened, to fix this error make sure you run '
     'eventlet.monkey_patch() before importing any other modules.',
     cause='A lock was made before ``monkey_patch()``, by a module that was '
-    'imported earlier. Who waits for it blocks all green threads.',
+    'imported earlier. What waits for it blocks all green threads.',
     action='Patch before every other import; or leave eventlet: :doc:`'
     '/contributor/take-eventlet-out`.',
     look_at='The line is gone. The program of the test has a green lock:',

@@ -158,10 +158,12 @@ CHUNKS = ('-H', 'Transfer-Encoding: chunked', '--data', 'hello')
 
 @problem(
     title='A stop of uWSGI cuts requests off',
-    seen_in='what curl prints',
+    seen_in='what curl prints, when uWSGI is stopped',
     symptom='curl: (52) Empty reply from server',
     cause='``die-on-term`` makes SIGTERM a stop, but not a graceful one: '
-    'requests in flight are cut.',
+    'requests in flight are cut. Without a stop it is something else, which '
+    'the log of uWSGI tells: a :ref:`token that is too large '
+    '<trouble-small-buffer>`, or a worker that died.',
     action='Say :ref:`hook-master-start <uwsgi-ini-hook-master-start>`, as '
     'the sample does.',
     look_at='A request that is in flight at a stop is answered. The page of '

@@ -81,10 +81,9 @@ def with_tables(trial, name):
     title='More requests than connections',
     seen_in=LOG,
     symptom='No connection to the database is free: ...QueuePool limit of '
-    'size 1 overflow 0 reached, connection timed out, timeout 1.00',
+    'size ... overflow ... reached, connection timed out, timeout ...',
     cause='All connections of the pool of this process are taken, by slow '
-    'queries or by more threads than there are connections. The figures are '
-    'those of the test.',
+    'queries or by more threads than there are connections.',
     action='Keep the threads of a process at or below ``[database] '
     'max_pool_size`` + ``max_overflow``, and find the slow queries: :doc:`'
     '/install/database`.',
@@ -136,7 +135,7 @@ def full(database):
 @problem(
     title='PostgreSQL has no connection left',
     seen_in=DBSYNC,
-    symptom='FATAL: remaining connection slots are reserved for',
+    symptom='remaining connection slots are reserved for',
     cause='All processes of all services together have as many connections '
     'open as ``max_connections`` allows, but for the few that are kept for '
     'administrators.',
@@ -173,6 +172,72 @@ def mariadb_full(trial):
     with full(database):
         yield dbsync(trial, database.url)
     yield dbsync(trial, database.url)
+
+
+ENDED = {
+    'seen_in': LOG,
+    'cause': 'The query took longer than the :ref:`limit of the user '
+    '<limit-queries>`.',
+    'action': 'Ask for less at a time, or find out why it takes so long: '
+    'here another transaction holds a lock. Or raise the limit, and keep it '
+    'below the time that the proxy waits.',
+    'look_at': 'Without the lock the same request is answered:',
+    'confirmation': 'HTTP/1.1 200 OK',
+}
+
+
+@problem(
+    title='PostgreSQL ends a query',
+    symptom='The database ended a query: ...canceling statement due to '
+    'statement timeout',
+    **ENDED,
+    sources={
+        'PostgreSQL, statement_timeout': f'{POSTGRESQL}/'
+        'runtime-config-client.html'
+    },
+)
+def postgresql_ends_query(trial):
+    return ended(
+        trial,
+        'postgresql',
+        "ALTER ROLE telemetry SET statement_timeout = '{}s';",
+        'LOCK TABLE meter',
+    )
+
+
+@problem(
+    title='MariaDB ends a query',
+    symptom='The database ended a query: ...max_statement_time exceeded',
+    **ENDED,
+    sources={
+        'MariaDB, aborting statements': 'https://mariadb.com/kb/en/'
+        'aborting-statements/'
+    },
+)
+def mariadb_ends_query(trial):
+    return ended(
+        trial,
+        'mariadb',
+        'ALTER USER telemetry WITH MAX_STATEMENT_TIME {};',
+        'LOCK TABLES meter WRITE',
+    )
+
+
+def ended(trial, name, limit, lock):
+    """Ask while a lock keeps the answer back for longer than the limit."""
+    database = with_tables(trial, name)
+    engine = sa.create_engine(database.url)
+    database.sql(limit.format(1))
+    try:
+        with telemetry(trial, database.url) as server:
+            with engine.connect() as other:
+                other.exec_driver_sql(lock)
+                yield trial.look(server, '/v2/meters')
+                other.invalidate()
+            yield trial.curl(server, '/v2/meters')
+    finally:
+        database.sql(limit.format(0))
+        engine.dispose()
 
 
 @problem(
@@ -392,7 +457,9 @@ def postgresql_password(trial):
     cause='The password in ``[database] connection`` is wrong, or the user '
     'may not come from this machine.',
     action='Correct it. In a URL ``@`` is ``%40``, ``/`` is ``%2F``, and '
-    '``%`` is ``%25``.',
+    '``%`` is ``%25``. ``SELECT user, host FROM mysql.user`` lists who may '
+    'come from where; an anonymous user at ``localhost`` goes before '
+    '``telemetry``.',
     **TABLES,
     sources=MARIADB,
 )
@@ -439,7 +506,7 @@ def unknown_dialect(trial):
 
 
 @problem(
-    title='Nobody listens at the address of the database',
+    title='PostgreSQL does not listen at the address',
     seen_in=DBSYNC,
     symptom='connection to server at "127.0.0.1", port ... failed: Connection '
     'refused',
@@ -454,6 +521,24 @@ def unknown_dialect(trial):
 )
 def postgresql_down(trial):
     database = with_tables(trial, 'postgresql')
+    wrong = str(driver.free_port('127.0.0.1'))
+    yield dbsync(trial, database.url.replace(str(database.port), wrong))
+    yield dbsync(trial, database.url)
+
+
+@problem(
+    title='MariaDB does not listen at the address',
+    seen_in=DBSYNC,
+    symptom="Can't connect to MySQL server on '127.0.0.1' ([Errno 111] "
+    'Connection refused)',
+    cause='MariaDB is down, or listens at another address or port.',
+    action='Start it, or correct the address: ``ss -ltnp`` lists who listens '
+    'where.',
+    **TABLES,
+    sources=MARIADB,
+)
+def mariadb_down(trial):
+    database = with_tables(trial, 'mariadb')
     wrong = str(driver.free_port('127.0.0.1'))
     yield dbsync(trial, database.url.replace(str(database.port), wrong))
     yield dbsync(trial, database.url)

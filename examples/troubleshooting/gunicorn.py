@@ -29,14 +29,15 @@ ANSWERED = {
 
 @problem(
     title='gunicorn kills a worker that is busy for too long',
-    seen_in='the log of gunicorn, and the client has no good answer',
+    seen_in='the log of gunicorn, and the client has 500 or no answer',
     symptom='[CRITICAL] WORKER TIMEOUT (pid:...)',
     cause='A worker of the class ``sync`` serves one request at a time, and '
     'is killed when that takes longer than ``timeout``, 30 seconds by '
-    'default.',
+    'default. A worker of another class stood still as a whole: in code in C, '
+    'or on a machine without CPU or memory to spare.',
     action='Take threads: :ref:`worker_class <gunicorn-py-worker-class>` '
     '``gthread``, as the sample does. There ``timeout`` is no limit for a '
-    'request: set one in the database.',
+    'request: set one :ref:`in the database <limit-queries>`.',
     look_at='The same request is answered. The page of the test says:',
     confirmation='Awake',
     sources={'gunicorn, timeout': f'{SETTINGS}#timeout'},

@@ -57,7 +57,8 @@ def no_socket(trial):
     cause='The server was killed, by the kernel for want of memory perhaps, '
     'and left the file of its socket. Nobody listens.',
     action='Start the server again, and look for the reason in '
-    '``journalctl -k``. With ``Restart=on-failure``, as in the units of this '
+    '``journalctl -u telemetry-api``, and in ``journalctl -k`` for want of '
+    'memory. With ``Restart=on-failure``, as in the units of this '
     'guide, systemd starts it again by itself.',
     look_at='The same request is answered:',
     confirmation='HTTP/1.1 200 OK',
@@ -126,7 +127,7 @@ def big_header(trial):
 @problem(
     title='nginx refuses a batch of samples',
     seen_in=LOG.format(413),
-    symptom='client intended to send too large body: 2000000 bytes',
+    symptom='client intended to send too large body: ... bytes',
     cause='nginx takes bodies of 1 MB.',
     action='Raise :ref:`client_max_body_size '
     '<nginx-conf-client-max-body-size>`, as the sample does. The telemetry '

@@ -13,7 +13,6 @@
 """What uWSGI logs."""
 
 import socket
-import time
 from concurrent import futures
 
 from troubleshooting import collect
@@ -125,13 +124,13 @@ def nothing_to_run(trial):
     title='uWSGI kills a worker that is busy for too long',
     seen_in=f'{LOG}, and the client has no answer',
     symptom='*** HARAKIRI ON WORKER ... (pid: ..., try: 1...) ***',
-    holds_for='uWSGI 2.0.21 and 2.0.30; the later one says in the line '
-    'whether it is graceful, too.',
+    holds_for='uWSGI 2.0.21 and 2.0.30; the later one adds ``graceful`` to '
+    'the line.',
     cause='A request took longer than ``harakiri``. The whole process is '
-    'killed, with the requests of all its threads.',
+    'killed, with the requests of all its threads. Where this came earlier, '
+    'it is :ref:`the next problem <trouble-harakiri-upload>`.',
     action='Find out what takes so long, and end it earlier: :ref:`in the '
-    'database <limit-queries>`. With threads take ``harakiri`` away, for the '
-    'reason :ref:`below <trouble-harakiri-upload>`.',
+    'database <limit-queries>`. With several threads take ``harakiri`` away.',
     look_at='The request ends within the time. The page of the test says:',
     confirmation='Awake',
     sources={
@@ -155,40 +154,76 @@ def limited_to(seconds):
     title='uWSGI kills a worker in the middle of an upload',
     seen_in=f'{LOG}, and the client has no answer; long before the time that '
     '``harakiri`` gives',
-    symptom='HARAKIRI [core ...] ... - POST /length since ...\n'
+    symptom='*** HARAKIRI ON WORKER ... (pid: ..., try: 1...) ***\n'
+    'HARAKIRI [core ...] ... - POST ... since ...\n'
     'DAMN ! worker ... died, killed by signal 9 :( trying respawn ...',
-    cause='All threads of a worker share one time at which it is to be '
-    'killed. The end of a request in one thread sets it to 0. The next part '
-    'of a body that another thread reads adds ``harakiri`` to this, which '
-    'makes it a minute after the start of 1970. The same clock lets a request '
-    'that hangs go on, as long as others end.',
-    action='Take ``harakiri`` away, as the sample does, and limit the time of '
-    'queries :ref:`in the database <limit-queries>`. Or say ``threads = 1``.',
+    cause='All threads of a worker share one deadline. When a request ends in '
+    'one thread, it becomes 0. The next part of a body that another thread '
+    'reads adds ``harakiri`` to that: the deadline is in January 1970, and '
+    'the worker is killed. For the same reason a request that hangs may go '
+    'on for ever, as long as others come and go.',
+    action='Take ``harakiri`` away, as the sample does, restart uWSGI, since '
+    'a reload does not read the file, and limit the time of queries :ref:`in '
+    'the database <limit-queries>`.',
     look_at='The upload is answered:',
     confirmation='HTTP/1.1 200 OK',
-    holds_for='uWSGI 2.0, with ``threads`` and ``post-buffering``.',
+    holds_for='All of uWSGI 2.0, with several threads and ``post-buffering``.',
     sources={
         'uWSGI, issue 2706': 'https://github.com/unbit/uwsgi/issues/2706'
     },
 )
 def harakiri_upload(trial):
     body = trial.folder() / 'body'
-    body.write_bytes(bytes(500_000))
+    body.write_bytes(bytes(2_000_000))
 
     def upload_beside_others(server):
-        options = ('--limit-rate', '100k', '--data-binary', f'@{body}')
+        options = ('--limit-rate', '400k', '--data-binary', f'@{body}')
         with futures.ThreadPoolExecutor() as pool:
             answer = pool.submit(trial.look, server, '/length', *options)
             while not answer.done():
                 trial.curl(server)
-                time.sleep(0.2)
+                # uWSGI looks at its deadlines once a second.
+                futures.wait([answer], 1.3)
             return answer.result()
 
     # In one process, so that both kinds of request meet.
-    changes = {'processes = 2': 'processes = 1', **limited_to(60)}
-    return trial.with_and_without(
-        'uwsgi', {INI: changes}, upload_beside_others
-    )
+    one = {'processes = 2': 'processes = 1'}
+    for changes in (one | limited_to(60), one):
+        with trial.faulty('uwsgi', {INI: changes}) as server:
+            yield upload_beside_others(server)
+
+
+@problem(
+    title='The listen queue of uWSGI is full',
+    seen_in=f'{LOG}, once a second; clients wait, or are refused',
+    symptom='*** uWSGI listen queue of socket ... (fd: ...) full !!! (...) '
+    '***',
+    cause='All threads are busy, and as many connections wait as ``listen`` '
+    'allows, 100 by default.',
+    action='Find out what the threads wait for: :doc:`/admin/monitor` shows '
+    'how long requests take. Then :doc:`size the host </admin/size>`. A '
+    'longer queue, ``listen`` with ``net.core.somaxconn``, only makes clients '
+    'wait longer.',
+    look_at='With enough threads all are answered. The page of the test says:',
+    confirmation='Awake',
+    sometimes=True,
+    sources=THINGS,
+)
+def queue_full(trial):
+    few = {
+        'processes = 2': 'processes = 1',
+        '\nthreads = 4\n': '\nthreads = 1\nlisten = 2\n',
+    }
+
+    def look(server):
+        with futures.ThreadPoolExecutor() as pool:
+            answers = [
+                pool.submit(trial.curl, server, '/sleep?seconds=2')
+                for _ in range(4)
+            ]
+            return ''.join(a.result() for a in answers) + trial.log(server)
+
+    return trial.with_and_without('uwsgi', {INI: few}, look)
 
 
 @problem(
@@ -226,7 +261,7 @@ def reload_on_term(trial):
 @problem(
     title='A client that hangs up fills the log of uWSGI',
     seen_in=LOG,
-    symptom='uwsgi_response_write_body_do(): ... during GET /large\n'
+    symptom='uwsgi_response_write_body_do(): ... during GET ...\n'
     'OSError: write error',
     cause='The client closed the connection before it had the whole answer. '
     'This is no error of the server.',

@@ -11,6 +11,7 @@
 # under the License.
 """A limit for the time of a statement, which install/database advises."""
 
+import datetime
 import threading
 from concurrent import futures
 
@@ -68,6 +69,11 @@ def test_a_query_that_takes_too_long_is_ended(
     other.exec_driver_sql(LOCKS[limited.name])
     answer = client.get('/v2/samples')
     assert answer.status_code == 503
+    assert answer.json['error_message']['faultstring'] == (
+        'The query took too long, and the database ended it. Ask for less at '
+        'a time.'
+    )
+    assert 'The database ended a query: database ' in caplog.text
     assert SAID[limited.name] in caplog.text
     other.invalidate()
     assert client.get('/v2/samples').status_code == 200
@@ -83,6 +89,17 @@ def test_a_migration_takes_its_time(limited, own_conf, monkeypatch):
     monkeypatch.setattr(migrations, 'upgrade', migrate)
     storage.Storage(own_conf).upgrade()
     assert slept == [0]
+
+
+def test_the_expirer_takes_its_time(limited, own_conf, other):
+    other.exec_driver_sql(LOCKS[limited.name])
+    store = storage.Storage(own_conf)
+    with futures.ThreadPoolExecutor() as pool:
+        expired = pool.submit(store.expire, datetime.datetime(2026, 1, 1))
+        with pytest.raises(TimeoutError):
+            expired.result(2)  # longer than the limit
+        other.invalidate()
+        assert expired.result().samples == 0
 
 
 def test_an_upgrade_waits_for_another(limited, own_conf, monkeypatch):

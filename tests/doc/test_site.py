@@ -245,6 +245,7 @@ def first_found(page, query):
         ('no python application found', 'uwsgi.html#trouble-nothing-to-run'),
         ('worker timeout', 'gunicorn.html#trouble-worker-timeout'),
         ('harakiri', 'troubleshooting/uwsgi.html#trouble-harakiri'),
+        ('need-app', 'directives/uwsgi.html#uwsgi-ini-need-app'),
     ],
 )
 def test_search_finds_the_place_first(page, query, place):

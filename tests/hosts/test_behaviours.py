@@ -258,8 +258,8 @@ def test_refuses_a_body_of_100_megabytes(telemetry):
 
 @pytest.mark.behaviour('slow-body')
 def test_takes_a_slow_body_beside_other_requests(server):
-    """Takes a body that comes over three seconds, while other requests
-    end."""
+    """Takes a body that arrives over three seconds, while other requests
+    begin and end."""
     part = bytes(20_000)
     parts = 15
     with connect(server) as connection:

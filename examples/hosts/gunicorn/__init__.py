@@ -30,8 +30,8 @@ class Gunicorn(driver.Host):
         'for a proxy.',
     }
 
-    # More than graceful_timeout. So long gunicorn waits for a worker that has
-    # missed SIGTERM because it was just being forked.
+    # More than graceful_timeout: gunicorn waits that long for a worker that
+    # missed SIGTERM because it was being forked.
     patience = 90
 
     def prepare(self):

@@ -102,6 +102,14 @@ class Application:
                 'The service is too busy: no connection to its database is '
                 'free. Try again later.',
             )
+        except storage_errors.StorageTimeout as error:
+            LOG.error('The database ended a query: %s', error)
+            return _error(
+                request,
+                503,
+                'The query took too long, and the database ended it. Ask for '
+                'less at a time.',
+            )
         except storage_errors.StorageUnavailable as error:
             LOG.error('The database does not answer: %s', error)
             return _error(request, 503, 'The database does not answer.')

@@ -103,7 +103,8 @@ def _has(name):
 
 
 def _has_threads(file):
-    return file.number('threads', default=1) > 1
+    found = file.last('threads')
+    return found is not None and found.value not in ('0', '1')
 
 
 _UWSGI = 'install/uwsgi'
@@ -201,7 +202,7 @@ RULES = (
         'gunicorn',
         ('limit_request_field_size',),
         _at_least(LONGEST_HEADER),
-        f'{_TOKENS} answer of 400',
+        f'{_TOKENS} answer of 431',
         _GUNICORN,
     ),
     Rule(

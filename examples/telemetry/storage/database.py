@@ -93,6 +93,7 @@ class Database:
         """Give a connection whose reads all see one state.
 
         :raises StorageUnavailable: the database cannot be reached
+        :raises StorageTimeout: a statement took longer than it allows
         :raises SchemaMissing: telemetry-dbsync has not been run
         """
         with (
@@ -151,7 +152,7 @@ class Database:
                     pending = migrations.pending(connection, expand_only)
                 for version in pending:
                     with _begin(engine) as connection:
-                        _take_any_time(connection)
+                        take_any_time(connection)
                         migrations.upgrade(connection, version)
         return self.version()
 
@@ -253,6 +254,10 @@ class Database:
                 raise errors.StorageBusy(
                     f'{self._where()}: {_first_line(cause)}'
                 ) from error
+            if _is_too_long(cause):
+                raise errors.StorageTimeout(
+                    f'{self._where()}: {_first_line(cause)}'
+                ) from error
             if _is_unavailable(error, cause):
                 raise errors.StorageUnavailable(
                     f'{self._where()}: {_first_line(cause)}'
@@ -320,6 +325,13 @@ def _is_busy(error, cause):
     )
 
 
+def _is_too_long(cause):
+    return (
+        getattr(cause, 'sqlstate', None) == '57014'  # PostgreSQL
+        or cause.args[:1] == (1969,)  # MariaDB
+    )
+
+
 def _is_unavailable(error, cause):
     return (
         isinstance(error, _UNAVAILABLE)
@@ -349,8 +361,12 @@ def _begin(engine):
     return engine.execution_options(telemetry_write=True).begin()
 
 
-def _take_any_time(connection):
-    """Lift the limit that the user may have for the time of a statement."""
+def take_any_time(connection):
+    """Lift the limit that the user may have for the time of a statement.
+
+    For commands: MariaDB lifts it for as long as the connection lasts, and
+    PostgreSQL for this transaction.
+    """
     if connection.dialect.name == 'postgresql':
         connection.exec_driver_sql('SET LOCAL statement_timeout = 0')
     elif getattr(connection.dialect, 'is_mariadb', False):
@@ -368,7 +384,7 @@ def _upgrade_lock(engine):
         yield
         return
     with engine.connect() as connection:
-        _take_any_time(connection)
+        take_any_time(connection)
         connection.exec_driver_sql(lock)
         try:
             yield

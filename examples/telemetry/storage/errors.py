@@ -28,6 +28,10 @@ class StorageBusy(StorageUnavailable):  # noqa: N818
     """No connection to the database is free: pool or server has its fill."""
 
 
+class StorageTimeout(StorageUnavailable):  # noqa: N818
+    """The database ended a statement that took longer than it allows."""
+
+
 class SchemaMissing(StorageError):  # noqa: N818
     """The database lacks the tables of this version of the service."""
 

@@ -16,6 +16,7 @@ import time
 
 import sqlalchemy as sa
 
+from telemetry.storage.database import take_any_time
 from telemetry.storage.schema import (
     document,
     document_value,
@@ -61,6 +62,7 @@ def _unused(database, table, reference, batch):
 
 def _in_batches(database, table, query, batch):
     def remove(connection):
+        take_any_time(connection)
         # As a derived table, because MariaDB takes no LIMIT inside IN.
         doomed = sa.select(query.limit(batch).subquery('doomed').c.id)
         if table is document:

@@ -188,6 +188,14 @@ def test_one_thread_may_have_what_several_may_not(check, tmp_path, line):
     assert check(file)[0] == 0
 
 
+def test_threads_that_the_environment_gives_may_be_several(check, tmp_path):
+    file = sample(tmp_path, 'uwsgi/telemetry-api.ini')
+    text = file.read_text().replace('threads = 4', 'threads = $(THREADS)')
+    file.write_text(f'{text}\nharakiri = 60\n')
+    _, found = check(file)
+    assert 'harakiri' in found['Configuration of the WSGI host'][1]
+
+
 @pytest.mark.parametrize(
     ('backend', 'setting', 'name'),
     [

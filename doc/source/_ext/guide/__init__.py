@@ -61,10 +61,10 @@ def fault(location, message):
 
 
 class _Faults(standard_logging.Handler):
-    """Fails a build on faults; Sphinx does so only if called with -W.
+    """Fails a build after a fault; Sphinx does so only if called with -W.
 
-    A process that reads some of the pages sends its records to the logger
-    at the top.
+    Where Sphinx reads pages in several processes, the logger at the top is
+    the one that gets the records of all.
     """
 
     def __init__(self):

@@ -223,7 +223,7 @@ class SampleDirectives(SphinxDirective):
     is written: ``apache``, ``ini``, ``nginx`` or ``python``. Each directive
     has an entry in the search index, and a label made of the folder, the
     last part of the file name and the directive, such as
-    ``uwsgi-ini-harakiri``; where a sample has the directive more than once,
+    ``uwsgi-ini-need-app``; where a sample has the directive more than once,
     the first word of its value follows, and a number if need be.
     """
 

@@ -72,9 +72,6 @@ class Page:
     def __init__(self, seconds):
         self._folder = tempfile.TemporaryDirectory(prefix='telemetry-guide-')
         self.home = pathlib.Path(self._folder.name).resolve()
-        #: Stop everything, and remove the folder. Done at the end of the
-        #: process at the latest, and Sphinx may read pages in several.
-        self.close = util.Finalize(None, self._close, exitpriority=1)
         self._seconds = seconds
         self._api = None
         (self.home / 'examples').symlink_to(CHECKOUT / 'examples')
@@ -92,6 +89,11 @@ class Page:
             samples.read_text('utf-8')
             for samples in (CHECKOUT / 'examples/samples').glob('*.json')
         )
+
+        #: Stop everything, and remove the folder. Done at the end of the
+        #: process at the latest: Sphinx reads pages in several, in which
+        #: atexit does nothing.
+        self.close = util.Finalize(None, self._close, exitpriority=1)
 
     def need_api(self):
         """Start the telemetry API, unless it runs."""
