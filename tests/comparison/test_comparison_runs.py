@@ -18,6 +18,7 @@ import tempfile
 
 import jsonschema
 import pytest
+import sqlalchemy as sa
 from comparison import (
     ComparisonError,
     data,
@@ -145,6 +146,26 @@ def test_a_store_is_filled_with_older_samples(tmp_path):
             assert store.count('posted') == 0
     assert newest[0] == newest[1]
     assert len(list(tmp_path.glob('*.sqlite'))) == 2
+
+
+KNOWN_ROWS = {
+    'postgresql': 'SELECT relname, reltuples FROM pg_class',
+    'mariadb': 'SELECT table_name, table_rows FROM information_schema.tables',
+}
+
+
+@pytest.mark.parametrize('name', KNOWN_ROWS)
+def test_a_database_knows_its_data_before_the_first_run(tmp_path, name):
+    """PostgreSQL would look a minute later, and plan as it can until then."""
+    with stores.Stores(tmp_path) as databases:
+        store = databases.get(name, 5000)
+        engine = sa.create_engine(store.url)
+        with engine.connect() as connection:
+            rows = dict(connection.execute(sa.text(KNOWN_ROWS[name])).all())
+        engine.dispose()
+    assert rows['sample'] == pytest.approx(5000, rel=0.2)
+    assert rows['series'] == stores.RESOURCES
+    assert rows['meter'] == 1
 
 
 def test_an_unknown_store_is_named(tmp_path):
