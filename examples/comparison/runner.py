@@ -265,11 +265,7 @@ def one_run(block, step, server, store, checks, folder):
     }
     act, sent, probe = _actions(step, server, store, checks, folder)
     marks = []
-    posts = sum(
-        len(json.loads(request.body))
-        for request in sent
-        if request.method == 'POST'
-    )
+    posts = _posted(sent)
     warm = time.monotonic() + WARM_UP[1]
     for request in itertools.islice(itertools.cycle(sent), WARM_UP[0]):
         if why := checks.ask(request, server):
@@ -308,12 +304,13 @@ def one_run(block, step, server, store, checks, folder):
             marks.append(f'{measured.errors} requests failed')
         if sent and measured.cpu > GENERATOR_LIMIT * seen.seconds:
             marks.append('the load generator had no CPU to spare')
-        stored = checks.stored() - before if posts else 0
-        if stored * len(sent) < measured.requests * posts:
-            marks.append(
-                f'{measured.requests} answers, but only {stored} samples '
-                'more are stored'
-            )
+        if posts:
+            stored = checks.stored() - before
+            if stored < due(measured.requests, sent, step.amount):
+                marks.append(
+                    f'{measured.requests} answers, but only {stored} samples '
+                    'more are stored'
+                )
     disturbed = machine_marks(
         seen, cpu_load + cpu_own + seen.cpu_host + seen.cpu_store
     )
@@ -324,6 +321,27 @@ def one_run(block, step, server, store, checks, folder):
         'marks': marks + disturbed,
         'disturbed': bool(disturbed),
     }
+
+
+def _posted(sent):
+    """How many samples are in one request of each kind."""
+    return sum(
+        len(json.loads(request.body))
+        for request in sent
+        if request.method == 'POST'
+    )
+
+
+def due(answers, sent, at_a_time):
+    """How many samples are stored at least after so many answers.
+
+    :param sent: the requests, which were sent in turns
+    :param at_a_time: how many are in progress when the load ends. With
+        several kinds of requests, each of them may be one that posts.
+    """
+    if len(sent) > 1:
+        answers -= at_a_time
+    return max(answers // len(sent), 0) * _posted(sent)
 
 
 def _actions(step, server, store, checks, folder):

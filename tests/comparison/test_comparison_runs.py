@@ -294,6 +294,23 @@ def test_samples_that_are_not_stored_are_marked(
     assert any('only 0 samples more are stored' in one for one in run['marks'])
 
 
+@pytest.mark.parametrize(
+    ('traffic', 'answers', 'samples'),
+    [
+        # Each answer says that its samples are stored.
+        ('post-1', 113, 113),
+        ('post-100', 3, 300),
+        # One of eight posts, and eight may have had no answer yet.
+        ('mixed', 8 + 80, 10),
+        ('mixed', 8 + 87, 10),
+        ('mixed', 5, 0),
+        ('list', 100, 0),
+    ],
+)
+def test_how_many_samples_must_be_stored(traffic, answers, samples):
+    assert runner.due(answers, requests.traffic(traffic), 8) == samples
+
+
 def test_a_pool_of_one_shows(carry_out):
     """It holds one connection, however many ask."""
     blocks = [
