@@ -16,6 +16,8 @@ Less than a tenth is no difference. A ratio is *more* or *less* if all of its
 interval is beyond that.
 """
 
+import itertools
+
 from comparison import analysis, stores, styles
 
 BASELINE = styles.BASELINE.name
@@ -319,6 +321,58 @@ def slow_reader(data):
         f'is streamed out of a transaction, {_span(most["streamed"])}, '
         'whatever the style.\n'
     )
+
+
+def order(data, published):
+    """Whether styles come in the same order in two comparisons.
+
+    :param published: the data that others are held against
+    """
+    counts = dict.fromkeys(('the same', 'other', 'open'), 0)
+    turned = []
+    for store, traffic, *pair in _style_pairs(data):
+        here, there = (
+            analysis.ratio(
+                *(_runs(one, style, store, traffic) for style in pair)
+            )
+            for one in (data, published)
+        )
+        if not here or not there or word(there) == 'the same':
+            continue
+        kind = 'open' if word(here) == 'the same' else 'other'
+        if word(here) == word(there):
+            kind = 'the same'
+        counts[kind] += 1
+        if kind == 'other':
+            turned.append(
+                f'- {" against ".join(pair)}, {traffic} on {store}: '
+                f'{here.value:.2f} here, {there.value:.2f} there\n'
+            )
+    if not any(counts.values()):
+        raise analysis.NoRunsError
+    return (
+        f'{sum(counts.values())} pairs of styles differ in the published run. '
+        f'{counts["the same"]} of them have the same order here, '
+        f'{counts["open"]} do not differ clearly, and {counts["other"]} '
+        f'have the other order{":" if turned else "."}\n\n'
+        + ''.join(turned)
+    ).rstrip() + '\n'
+
+
+def _style_pairs(data):
+    """Each (store, traffic, style, other style) of the same experiment."""
+    found = sorted(
+        {
+            (run['store'], run['traffic'], run['style'])
+            for run in data.runs
+            if run['experiment'] == 'styles' and run['mode'] == 'closed'
+        }
+    )
+    return [
+        (*one, other[-1])
+        for one, other in itertools.combinations(found, 2)
+        if one[:-1] == other[:-1]
+    ]
 
 
 def _span(values):

@@ -17,6 +17,7 @@
 figure is a mean of all repeats, with its 95 % interval in brackets.
 """
 
+import contextlib
 import pathlib
 import statistics
 
@@ -31,6 +32,7 @@ from comparison import (
     stores,
     styles,
 )
+from comparison.data import read
 
 #: The full run that the pages are made of.
 FULL = pathlib.Path(__file__).parent / 'results' / 'full.jsonl'
@@ -712,12 +714,21 @@ def as_text(data):
             )
     count = len(analysis.marked(data))
     lines.append(f'{len(data.runs)} runs; {count} are marked, and left out')
+    # An application of somebody else was not measured there.
+    with contextlib.suppress(analysis.NoRunsError):
+        lines.append(order(data).rstrip())
     return '\n'.join(lines)
+
+
+def order(data):
+    """Whether the styles come in the order of the published run."""
+    return findings.order(data, read(FULL))
 
 
 PARTS = {
     'conditions': conditions,
     **findings.PARTS,
+    'order': order,
     'marked': marked,
     **{f'equal {store}': equal(store) for store in STORES},
     'equal plot': equal_plot,

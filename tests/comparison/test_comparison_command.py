@@ -69,10 +69,14 @@ def test_the_last_lines_tell_ratios_and_marks(run):
     runs = [
         run(requests=100),
         run('werkzeug eventlet', requests=250),
+        run('werkzeug fork', requests=10),
         run('uwsgi 2x4', marks=['others used 50% of the machine']),
     ]
     lines = report.as_text(data.Data({}, runs)).splitlines()
     eventlet = next(line for line in lines if 'werkzeug eventlet' in line)
     assert eventlet.endswith('ratio 2.5')
     assert '125/s' in eventlet
-    assert lines[-1] == '3 runs; 1 are marked, and left out'
+    assert lines[-2] == '4 runs; 1 are marked, and left out'
+    assert 'in the published run' in lines[-1]
+    lines = report.as_text(data.Data({}, runs[:1])).splitlines()
+    assert lines[-1] == '1 runs; 0 are marked, and left out'

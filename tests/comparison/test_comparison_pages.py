@@ -314,6 +314,32 @@ def test_a_claim_that_fails_is_said_to_fail(run):
     assert 'The claim is open' in said(2)
 
 
+def test_styles_in_another_order_are_named(run):
+    def measured(**rates):
+        return data.Data(
+            {},
+            [
+                run(style, store='sqlite', traffic='list', requests=requests)
+                for _ in range(3)
+                for style, requests in rates.items()
+            ],
+        )
+
+    published = measured(a=100, b=200, c=300, d=305)
+    assert findings.order(published, published) == (
+        '5 pairs of styles differ in the published run. 5 of them have the '
+        'same order here, 0 do not differ clearly, and 0 have the other '
+        'order.\n'
+    )
+    assert findings.order(measured(a=100, b=105, c=50), published) == (
+        '3 pairs of styles differ in the published run. 0 of them have the '
+        'same order here, 1 do not differ clearly, and 2 have the other '
+        'order:\n\n'
+        '- a against c, list on sqlite: 2.00 here, 0.33 there\n'
+        '- b against c, list on sqlite: 2.10 here, 0.67 there\n'
+    )
+
+
 def test_what_was_not_measured_is_said(full):
     empty = data.Data(full.settings, [])
     assert (
