@@ -354,8 +354,7 @@ def order(data, published):
         f'{sum(counts.values())} pairs of styles differ in the published run. '
         f'{counts["the same"]} of them have the same order here, '
         f'{counts["open"]} do not differ clearly, and {counts["other"]} '
-        f'have the other order{":" if turned else "."}\n\n'
-        + ''.join(turned)
+        f'have the other order{":" if turned else "."}\n\n' + ''.join(turned)
     ).rstrip() + '\n'
 
 
