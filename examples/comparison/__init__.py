@@ -16,22 +16,23 @@
 drives it with wrk and h2load, and writes each run into one data file, from
 which the pages of the guide are made.
 
-===============  ==========================================================
-``styles``       what is compared: hosts with processes, threads and a pool
-``requests``     what is asked, and how an answer is known to be right
-``plan``         which runs, in which order
-``stores``       the databases, and the samples in them
-``load``         the load generators
-``watch``        what the machine, the host and the database did meanwhile
-``runner``       carries out a plan
-``trouble``      storage on purpose: slow, small, restarted, contended
-``hang_up``      clients that hang up early, stall or reset
-``data``         the data file
-``analysis``     figures with their intervals, from the data
-``findings``     what the figures say, in sentences
-``report``       tables and plots of the figures
-``plots``        how a plot is drawn
-===============  ==========================================================
+=================  ============================================================
+``styles``         what is compared: hosts with processes, threads and a pool
+``eventlet_wsgi``  the server of eventlet, for what it logs
+``requests``       what is asked, and how an answer is known to be right
+``plan``           which runs, in which order
+``stores``         the databases, and the samples in them
+``load``           the load generators
+``watch``          what the machine, the host and the database did meanwhile
+``runner``         carries out a plan
+``trouble``        storage on purpose: slow, small, restarted, contended
+``hang_up``        clients that hang up early, stall or reset
+``data``           the data file
+``analysis``       figures with their intervals, from the data
+``findings``       what the figures say, in sentences
+``report``         tables and plots of the figures
+``plots``          how a plot is drawn
+=================  ============================================================
 """
 
 

@@ -17,10 +17,12 @@ its workers keep and whether it still answers others is written down.
 """
 
 import contextlib
+import pathlib
 import re
 import socket
 import ssl
 import struct
+import sysconfig
 import time
 
 from comparison import watch
@@ -42,7 +44,20 @@ CLIENTS = {
 #: Lines that are written for each request anyway, or by a start.
 _ACCESS = re.compile(
     r'"(GET|POST) /\S* HTTP|\] (GET|POST) /|spawned uWSGI|WSGI app 0|^\s*$'
+    r"|accepted \('"
 )
+# The folders that Python and packages are in, the deeper ones first.
+_FOLDERS = [
+    f'{folder}/'
+    for folder in sorted(
+        {
+            *(sysconfig.get_path(name) for name in ('purelib', 'stdlib')),
+            str(pathlib.Path(__file__).parents[1]),
+        },
+        key=len,
+        reverse=True,
+    )
+]
 #: What differs from line to line.
 _NUMBERS = re.compile(r'\b\d[\d.:]*\b')
 
@@ -51,7 +66,8 @@ def hang_up(server, store, step, folder):
     """Let clients misbehave, and look at the host meanwhile and afterwards.
 
     :returns: no load, and what was found: ``log``, the lines that are not
-        there for good requests either, each with how often it came; bytes of
+        there for good requests either, each with how often it came, and with
+        the ``traceback`` that it is the end of, if it is; bytes of
         all processes as ``memory_before``, ``memory_peak`` and
         ``memory_after``; ``others_ms``, how long a small request of a good
         client took meanwhile, None for not within :data:`PATIENCE`;
@@ -101,7 +117,9 @@ def _new_lines(server, sizes):
     lines = []
     for log in server.logs:
         new = log.read_bytes()[sizes.get(log, 0) :].decode(errors='replace')
-        lines += new.replace(str(server.root), '...').splitlines()
+        for folder in (f'{server.root}/', *_FOLDERS):
+            new = new.replace(folder, '.../')
+        lines += new.splitlines()
     return lines
 
 
@@ -142,11 +160,23 @@ def _others(server):
 
 
 def _summary(lines):
-    """Each kind of line with its number, in the order of the first ones."""
+    """Each kind of line with its number, in the order of the first ones.
+
+    A traceback is one line, its last.
+    """
     kinds = {}
+    traceback = []
     for line in lines:
-        if _ACCESS.search(line):
+        if line.startswith('Traceback ') or (
+            traceback and line.startswith(' ')
+        ):
+            traceback.append(line)
             continue
-        kind = kinds.setdefault(_NUMBERS.sub('N', line), [line, 0])
-        kind[1] += 1
-    return [{'line': line, 'times': times} for line, times in kinds.values()]
+        if not _ACCESS.search(line):
+            kind = {'line': line, 'times': 0}
+            if traceback:
+                kind['traceback'] = [*traceback, line]
+            kind = kinds.setdefault(_NUMBERS.sub('N', line), kind)
+            kind['times'] += 1
+        traceback = []
+    return list(kinds.values())

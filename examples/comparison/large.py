@@ -22,7 +22,8 @@ PIECE = 64 * 1024
 def application(environ, start_response):
     """The WSGI application."""
     path = environ['PATH_INFO']
-    size = int(environ['QUERY_STRING'] or 0)
+    # eventlet.wsgi leaves it out where it is empty.
+    size = int(environ.get('QUERY_STRING') or 0)
     headers = [
         ('Content-Type', 'application/octet-stream'),
         ('Content-Length', str(size)),

@@ -327,7 +327,13 @@ def _hang_ups():
             tuple(Step('hang_up', name, 50, 1) for name in hang_up.CLIENTS),
             LARGE,
         )
-        for style in (*_room(16), _forking(16), nginx, styles.LOUD)
+        for style in (
+            *_room(16),
+            _forking(16),
+            styles.EVENTLET_WSGI,
+            nginx,
+            styles.LOUD,
+        )
     ]
 
 

@@ -17,6 +17,7 @@
 figure is a mean of all repeats, with its 95 % interval in brackets.
 """
 
+import collections
 import contextlib
 import pathlib
 import statistics
@@ -105,7 +106,12 @@ def _names(data, experiment, **wanted):
 
 def _rank(name):
     """Styles that are there for one experiment: as their kin, by name."""
-    kin = ('werkzeug threads', 'werkzeug eventlet', 'werkzeug fork')
+    kin = (
+        'werkzeug threads',
+        'werkzeug eventlet',
+        styles.EVENTLET_WSGI.name,
+        'werkzeug fork',
+    )
     return next(
         (rank for rank, one in enumerate(kin) if name.startswith(one)),
         len(kin),
@@ -636,11 +642,7 @@ def hung_up(client):
             rows.append(
                 [
                     run['style'],
-                    ' '.join(
-                        f'``{_text(kind["line"])}`` (× {kind["times"]})'
-                        for kind in found['log']
-                    )
-                    or 'nothing',
+                    '; '.join(map(_logged, found['log'])) or 'nothing',
                     ', '.join(
                         f'{found[f"memory_{when}"] / 1e6:.0f}'
                         for when in ('before', 'peak', 'after')
@@ -655,8 +657,42 @@ def hung_up(client):
     return part
 
 
-def _text(line):
-    return line.strip().replace('`', "'")
+def _logged(kind):
+    line = kind['line'].strip().replace('`', "'")
+    what = 'a traceback that ends with ' if 'traceback' in kind else ''
+    return f'{what}``{line}`` (× {kind["times"]})'
+
+
+def traceback(data):
+    """The traceback of a client that closes early, and whose code is in it."""
+    parts = []
+    for run in _first(data, 'hang-up', traffic='close', quiet=False):
+        kinds = [one for one in run['found']['log'] if 'traceback' in one]
+        if not kinds:
+            continue
+        lines = max(kinds, key=lambda kind: kind['times'])['traceback']
+        block = ''.join(f'   {line}\n' for line in lines)
+        owners = collections.Counter(
+            _owner(line) for line in lines if line.startswith('  File ')
+        )
+        parts.append(
+            f'{run["style"]} logs this, the innermost call last:\n\n'
+            f'.. code-block:: text\n\n{block}\n'
+            f'{owners.total()} calls are in it: {owners["eventlet"]} in '
+            f'eventlet, {owners["Python"]} in Python, and '
+            f'{owners["application"]} in the application.\n'
+        )
+    if not parts:
+        raise analysis.NoRunsError
+    return '\n'.join(parts)
+
+
+def _owner(line):
+    """Whose code a line of a traceback points into."""
+    folder = line.partition('.../')[2].partition('/')[0]
+    return {'eventlet': 'eventlet', 'comparison': 'application'}.get(
+        folder, 'Python'
+    )
 
 
 def _first(data, experiment, quiet=True, **wanted):
@@ -746,6 +782,7 @@ PARTS = {
     'concurrency': concurrency,
     'stored-samples': stored,
     **{f'hang-up {name}': hung_up(name) for name in hang_up.CLIENTS},
+    'hang-up traceback': traceback,
 }
 
 

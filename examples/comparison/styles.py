@@ -20,6 +20,7 @@ import shutil
 import hosts
 
 from comparison import ComparisonError
+from comparison.eventlet_wsgi import EventletWsgi
 
 WERKZEUG = 'werkzeug'
 EVENTLET = 'werkzeug-eventlet'
@@ -32,7 +33,7 @@ class Style:
     """One way to run the application.
 
     :ivar name: how tables and data call it
-    :ivar host: the host, one of :func:`hosts.find`
+    :ivar host: the host, one of :func:`hosts.find` or the server of eventlet
     :ivar processes: how many processes answer; the two servers of Werkzeug
         fork one for each request if there are more than one
     :ivar threads: how many threads each process has, or 0 where each
@@ -61,7 +62,7 @@ class Style:
         :param environ: environment variables of the application
         :raises ComparisonError: there is no such host
         """
-        found = hosts.find()
+        found = {**hosts.find(), EventletWsgi.name: EventletWsgi}
         if self.host not in found:
             raise ComparisonError(
                 f'There is no host {self.host!r}; there are: '
@@ -144,6 +145,8 @@ def three(processes, threads, pool, overflow=0):
 BASELINE = Style('werkzeug threads', WERKZEUG)
 #: Werkzeug with eventlet.
 GREEN = Style('werkzeug eventlet', EVENTLET)
+#: The server that services have which were written for eventlet.
+EVENTLET_WSGI = Style('eventlet.wsgi', EventletWsgi.name)
 #: Werkzeug with a process for each request. A process has one connection.
 FORKING = Style('werkzeug fork', WERKZEUG, processes=8, pool=1)
 #: All with one process, eight requests at a time, and a pool of eight; the

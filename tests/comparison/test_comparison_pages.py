@@ -221,7 +221,7 @@ def hung_up(full, client):
 
 def test_no_client_that_hangs_up_costs_a_worker(full):
     runs = [run for run in full.runs if run['experiment'] == 'hang-up']
-    assert len({run['id'] for run in runs}) == 40
+    assert len({run['id'] for run in runs}) == 45
     for run in runs:
         assert run['found']['same_workers'], run['id']
         assert run['found']['afterwards'] == 200, run['id']
@@ -231,6 +231,25 @@ def test_no_client_that_hangs_up_costs_a_worker(full):
 @pytest.mark.parametrize('client', hang_up.CLIENTS)
 def test_werkzeug_says_nothing_of_clients_that_hang_up(full, style, client):
     assert hung_up(full, client)[style]['log'] == []
+
+
+@pytest.mark.parametrize('client', ['close', 'close-streamed', 'reset'])
+def test_the_server_of_eventlet_logs_tracebacks(full, client):
+    log = hung_up(full, client)['eventlet.wsgi']['log']
+    assert sum(kind['times'] for kind in log) == 50
+    assert all('traceback' in kind for kind in log)
+    assert 'in eventlet, 1 in Python, and 0 in the app' in report.traceback(
+        full
+    )
+
+
+def test_no_other_host_logs_tracebacks(full):
+    assert {
+        run['style']
+        for run in full.runs
+        if run['experiment'] == 'hang-up'
+        and any('traceback' in kind for kind in run['found']['log'])
+    } == {'eventlet.wsgi'}
 
 
 def test_uwsgi_says_it_unless_told_otherwise(full):

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from comparison import (
     ComparisonError,
     data,
+    hang_up,
     load,
     plan,
     requests,
@@ -327,6 +328,34 @@ def test_a_pool_of_one_shows(carry_out):
     held = {run['pool']: run['connections'] for run in runs}
     assert held[1] == 1
     assert 5 <= held[8] <= 8
+
+
+def test_a_host_whose_tracebacks_are_told_from_lines(carry_out, monkeypatch):
+    """The server of eventlet has them, for a client that closes early."""
+    monkeypatch.setattr(hang_up, 'PATIENCE', 60)
+    steps = tuple(
+        plan.Step('hang_up', name, 2, 1)
+        for name in ('close', 'close-streamed')
+    )
+    runs, _ = carry_out(
+        [
+            plan.Block('hang-up', style, None, steps, plan.LARGE)
+            for style in (styles.EVENTLET_WSGI, styles.BASELINE)
+        ]
+    )
+    for run in runs:
+        found = run['found']
+        assert (found['afterwards'], found['same_workers']) == (200, True)
+        if run['host'] == styles.WERKZEUG:
+            assert found['log'] == []
+            continue
+        assert sum(kind['times'] for kind in found['log']) == 2
+        for kind in found['log']:
+            first, *lines, last = kind['traceback']
+            assert first == 'Traceback (most recent call last):'
+            assert lines[0].startswith('  File ".../eventlet/wsgi.py", line')
+            assert last == kind['line']
+            assert last.startswith(('BrokenPipeError', 'ConnectionResetError'))
 
 
 @pytest.fixture

@@ -22,6 +22,6 @@ def application(environ, start_response):
     return [b'ready\n']
 
 
-def main(port):
+def main(port, application=application):
     """Serve until the process ends."""
     wsgi.server(eventlet.listen(('127.0.0.1', port)), application)

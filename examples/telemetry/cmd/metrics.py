@@ -82,7 +82,6 @@ class Processes:
 
     def __init__(self, directory):
         self._directory = pathlib.Path(directory)
-        self._all = multiprocess.MultiProcessCollector(None, str(directory))
 
     def collect(self):
         # What a process was doing when it was killed is over.
@@ -90,4 +89,18 @@ class Processes:
             pid = int(file.stem.rpartition('_')[2])
             if not psutil.pid_exists(pid):
                 file.unlink(missing_ok=True)
-        return self._all.collect()
+        return multiprocess.MultiProcessCollector.merge(
+            [str(file) for file in self._directory.glob('*.db') if full(file)]
+        )
+
+
+def full(file):
+    """Whether there is something in a file.
+
+    A process makes it empty first. prometheus_client cannot read that, and a
+    process that is killed there leaves it so.
+    """
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # of a process that has ended meanwhile
+        return False

@@ -29,6 +29,17 @@ def test_it_answers_until_it_is_told_to_stop(start, tmp_path):
     assert command.wait() == 0
 
 
+def test_a_file_that_a_process_has_just_made(start, tmp_path):
+    folder = tmp_path / 'metrics'
+    folder.mkdir()
+    (folder / 'counter_1.db').touch()
+    command = start(
+        'telemetry-metrics', '--port', '0', OS_METRICS__DIRECTORY=str(folder)
+    )
+    url = command.wait_for(r'listening on (\S+)')[0][1]
+    assert requests.get(url, timeout=60).status_code == 200
+
+
 @pytest.mark.parametrize(
     ('variables', 'message'),
     [
