@@ -12,7 +12,9 @@
 """Whatever a query holds, it is answered or refused, never an error."""
 
 import datetime
+import itertools
 import json
+import operator
 import urllib.parse
 
 import pytest
@@ -314,3 +316,183 @@ def test_more_statistics_than_one_answer_may_hold(conf, client):
     response = client.get(f'{path}?period=1')
     assert response.status_code == 400
     assert 'more than 2 rows' in response.json['error_message']['faultstring']
+
+
+# What the API must find, reckoned without a line of its own code.
+
+TIMES = [f'2024-05-01T10:00:0{second}' for second in range(4)]
+POSTED = [
+    {
+        'counter_name': 'm',
+        'counter_type': 'gauge',
+        'counter_unit': 'u',
+        'counter_volume': number % 5,
+        'resource_id': resource,
+        'project_id': 'even' if number % 2 == 0 else 'odd',
+        'timestamp': moment,
+        'resource_metadata': {'room': str(number % 3)},
+    }
+    for number, (moment, resource) in enumerate(
+        itertools.product(TIMES, ('a', 'b', 'c'))
+    )
+]
+SIMPLE = {
+    'lt': operator.lt,
+    'le': operator.le,
+    'eq': operator.eq,
+    'ge': operator.ge,
+    'gt': operator.gt,
+}
+COMPLEX = {
+    '=': operator.eq,
+    '!=': operator.ne,
+    '<': operator.lt,
+    '<=': operator.le,
+    '>': operator.gt,
+    '>=': operator.ge,
+}
+#: A field of a query: what it is of a posted sample.
+OF_SAMPLE = {
+    'timestamp': lambda sample: sample['timestamp'],
+    'volume': lambda sample: sample['counter_volume'],
+    'resource_id': lambda sample: sample['resource_id'],
+    'project_id': lambda sample: sample['project_id'],
+    'metadata.room': lambda sample: sample['resource_metadata']['room'],
+}
+#: A field to values around those that are stored.
+AROUND = {
+    'timestamp': st.sampled_from(
+        [*TIMES, '2024-05-01T09:00:00', '2024-05-01T10:00:01.500000']
+    ),
+    'volume': st.integers(-1, 5) | st.just(2.5),
+    'resource_id': st.sampled_from(['a', 'b', 'c', 'd']),
+    'project_id': st.sampled_from(['even', 'odd', 'Odd']),
+    'metadata.room': st.sampled_from(['0', '1', '2', '3']),
+}
+
+
+def one_of_fields(chosen):
+    """A field out of some, with a value."""
+    return st.sampled_from(chosen).flatmap(
+        lambda field: st.tuples(st.just(field), AROUND[field])
+    )
+
+
+@pytest.fixture
+def filled(client):
+    assert client.post('/v2/meters/m', json=POSTED).status_code == 201
+    return client
+
+
+def seen(samples):
+    """Samples of an answer in the form in which they can be compared."""
+    return sorted(
+        (one['timestamp'], one['resource_id'], one['volume'])
+        for one in samples
+    )
+
+
+def wanted(holds):
+    return sorted(
+        (one['timestamp'], one['resource_id'], one['counter_volume'])
+        for one in POSTED
+        if holds(one)
+    )
+
+
+@ANYTHING
+@given(
+    conditions=st.lists(
+        st.tuples(
+            one_of_fields(['timestamp']),
+            st.sampled_from(['lt', 'le', 'ge', 'gt']),
+        )
+        | st.tuples(
+            one_of_fields(['resource_id', 'project_id', 'metadata.room']),
+            st.just('eq'),
+        ),
+        max_size=4,
+    )
+)
+def test_a_simple_query_finds_what_it_says(filled, conditions):
+    pairs = [
+        pair
+        for (field, value), op in conditions
+        for pair in (
+            ('q.field', field),
+            ('q.op', op),
+            ('q.value', value),
+            ('q.type', '' if field == 'timestamp' else 'string'),
+        )
+    ]
+    response = filled.get('/v2/samples', query_string=_encoded(pairs))
+    assert response.status_code == 200, response.text
+    assert seen(response.json) == wanted(
+        lambda sample: all(
+            SIMPLE[op](OF_SAMPLE[field](sample), value)
+            for (field, value), op in conditions
+        )
+    )
+
+
+trees = st.recursive(
+    st.tuples(st.sampled_from([*COMPLEX]), one_of_fields([*OF_SAMPLE])).map(
+        lambda pair: {pair[0]: dict([pair[1]])}
+    )
+    | st.lists(AROUND['volume'], min_size=1, max_size=3).map(
+        lambda numbers: {'in': {'volume': numbers}}
+    ),
+    lambda inner: (
+        st.tuples(
+            st.sampled_from(['and', 'or']),
+            st.lists(inner, min_size=2, max_size=3),
+        ).map(lambda pair: dict([pair]))
+        | inner.map(lambda term: {'not': term})
+    ),
+    max_leaves=6,
+)
+
+
+def holds(tree, sample):
+    """Whether a filter holds for a sample."""
+    [(name, content)] = tree.items()
+    if name in ('and', 'or'):
+        return {'and': all, 'or': any}[name](
+            holds(term, sample) for term in content
+        )
+    if name == 'not':
+        return not holds(content, sample)
+    [(field, value)] = content.items()
+    if name == 'in':
+        return OF_SAMPLE[field](sample) in value
+    return COMPLEX[name](OF_SAMPLE[field](sample), value)
+
+
+@ANYTHING
+@given(tree=trees)
+def test_a_complex_query_finds_what_it_says(filled, tree):
+    response = filled.post(
+        '/v2/query/samples', json={'filter': json.dumps(tree)}
+    )
+    assert response.status_code == 200, response.text
+    assert seen(response.json) == wanted(lambda sample: holds(tree, sample))
+
+
+def test_lists_are_bounded(conf, client):
+    conf.set_override('default_limit', 2, 'api')
+    conf.set_override('max_limit', 3, 'api')
+    for number in range(5):
+        sample = POSTED[0] | {
+            'counter_name': f'm{number}',
+            'resource_id': f'r{number}',
+        }
+        for meter in (f'm{number}', 'same'):
+            posted = [sample | {'counter_name': meter}]
+            assert client.post(f'/v2/meters/{meter}', json=posted).json
+    for limit, found in ((None, 2), (3, 3), (5, 3)):
+        asked = {} if limit is None else {'limit': limit}
+        for path in ('samples', 'meters', 'meters/same', 'resources'):
+            response = client.get(f'/v2/{path}', query_string=asked)
+            assert len(response.json) == found, (path, limit)
+        response = client.post('/v2/query/samples', json=asked)
+        assert len(response.json) == found, limit
