@@ -12,8 +12,8 @@
 
 """``eventlet.wsgi``, the server of eventlet itself.
 
-It is what services have that were written for eventlet. It is here for its
-log alone, and is none of the hosts that this guide has samples for.
+It is what services have that were written for eventlet. It is here to be
+compared with, and is none of the hosts that this guide has samples for.
 """
 
 import importlib.metadata
@@ -27,19 +27,25 @@ _PROGRAM = """
 import telemetry.cmd.eventlet
 from patterns.before import wsgi_server
 from {module} import {attribute} as application
-wsgi_server.main({port}, application)
+wsgi_server.main({port}, application, {workers})
 """
 
 
 class EventletWsgi(driver.Host):
-    """A process with a green thread for each connection."""
+    """Processes with a green thread for each connection.
+
+    Their number is that of ``[api] workers`` in the environment.
+    """
 
     name = 'eventlet-wsgi'
 
     def command(self):
         module, _, attribute = self.application.partition(':')
         program = _PROGRAM.format(
-            module=module, attribute=attribute, port=self.port
+            module=module,
+            attribute=attribute,
+            port=self.port,
+            workers=self.environ.get('OS_API__WORKERS', 1),
         )
         return [sys.executable, '-c', program]
 
@@ -47,4 +53,4 @@ class EventletWsgi(driver.Host):
         return {'eventlet': importlib.metadata.version('eventlet')}
 
     def workers(self):
-        return {self.main.pid}
+        return {self.main.pid} | super().workers()

@@ -12,8 +12,9 @@
 
 """Clients that hang up early, reset, stall, or send half a request.
 
-Each of them asks a host for a large answer. What the host logs, what memory
-its workers keep and whether it still answers others is written down.
+Each of them asks a host for a large answer, and all come again and again. A
+slow reader takes its answer beside them. What the host logs, what memory its
+workers keep and whether it still answers others is written down.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ import socket
 import ssl
 import struct
 import sysconfig
+import threading
 import time
 
 from comparison import watch
@@ -32,6 +34,8 @@ SIZE = 20_000_000
 #: Seconds that a good client waits. One process needs some of them to make
 #: large answers for all the others.
 PATIENCE = 15
+#: How often all clients come.
+ROUNDS = 3
 SMALL = Request('small', 'GET', '/?10')
 #: Name of a client to the path that it asks for, and what it is called.
 CLIENTS = {
@@ -70,7 +74,9 @@ def hang_up(server, store, step, folder):
         the ``traceback`` that it is the end of, if it is; bytes of
         all processes as ``memory_before``, ``memory_peak`` and
         ``memory_after``; ``others_ms``, how long a small request of a good
-        client took meanwhile, None for not within :data:`PATIENCE`;
+        client took in the first round, None for not within
+        :data:`PATIENCE`; ``reader_bytes`` of the slow reader, and
+        ``reader_error``, the name of what ended it, or None;
         ``same_workers``; ``afterwards``, the status that a good client
         gets when all is over
     """
@@ -79,32 +85,76 @@ def hang_up(server, store, step, folder):
     workers = server.workers()
     before = peak = _memory(server)
     sizes = {log: log.stat().st_size for log in server.logs}
-    clients = []
-    for _ in range(step.amount):
-        clients.append(_connect(server))
-        request = (
-            f'GET {path}?{SIZE} HTTP/1.1\r\nHost: localhost\r\n'
-            'Connection: close\r\n'
-        )
-        if step.traffic != 'half-request':
-            request += '\r\n'
-        clients[-1].sendall(request.encode())
-    others = _others(server)
-    for client in clients:
-        if step.traffic in ('close', 'close-streamed', 'reset'):
-            _take(client)
-        peak = max(peak, _memory(server))
-        _end(client, step.traffic)
+    others = []
+    with SlowReader(server, path) as reader:
+        for _ in range(ROUNDS):
+            clients = [_connect(server) for _ in range(step.amount)]
+            for client in clients:
+                client.sendall(_request(path, step.traffic != 'half-request'))
+            if not others:
+                others.append(_others(server))
+            for client in clients:
+                if step.traffic in ('close', 'close-streamed', 'reset'):
+                    _take(client)
+                peak = max(peak, _memory(server))
+                _end(client, step.traffic)
     time.sleep(step.seconds)
     return None, {
         'log': _summary(_new_lines(server, sizes)),
         'memory_before': before,
         'memory_peak': peak,
         'memory_after': _memory(server),
-        'others_ms': others,
+        'others_ms': others[0],
+        'reader_bytes': reader.bytes,
+        'reader_error': reader.error,
         'same_workers': server.workers() == workers,
         'afterwards': SMALL.send(server).status_code,
     }
+
+
+def _request(path, whole=True):
+    head = (
+        f'GET {path}?{SIZE} HTTP/1.1\r\nHost: localhost\r\n'
+        'Connection: close\r\n'
+    )
+    return (head + '\r\n' * whole).encode()
+
+
+class SlowReader:
+    """A client that takes its answer in small bites, as a context manager.
+
+    :ivar bytes: how much it has got
+    :ivar error: what ended it before it was told to, or None
+    """
+
+    def __init__(self, server, path):
+        self.bytes = 0
+        self.error = None
+        self._client = _connect(server)
+        self._client.sendall(_request(path))
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def _read(self):
+        while not self._end.wait(0.1):
+            try:
+                piece = self._client.recv(16384)
+            except OSError as error:
+                self.error = type(error).__name__
+                return
+            if not piece:
+                self.error = 'end of file'
+                return
+            self.bytes += len(piece)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self._end.set()
+        self._thread.join()
+        self._client.close()
 
 
 def _memory(server):

@@ -31,8 +31,7 @@ def application(environ, start_response):
     start_response('200 OK', headers)
     if path == '/streamed':
         return _pieces(size)
-    # Not a repeated literal, which would share its memory.
-    return [bytes(bytearray(size))]
+    return [b'x' * size]
 
 
 def _pieces(size):

@@ -124,7 +124,7 @@ def quick(seed):
     return in_turns(
         [
             *(
-                Block('styles', style, store, steps)
+                Block('styles', style, store, _within_reach(style, steps))
                 for style in chosen
                 for store in (stores.SQLITE, 'postgresql')
             ),
@@ -132,6 +132,14 @@ def quick(seed):
         ],
         repeats=2,
         seed=seed,
+    )
+
+
+def _within_reach(style, steps):
+    """The steps that a style can do: with a process for each request not
+    those at a fixed rate, where it would only fall behind."""
+    return tuple(
+        step for step in steps if step.mode == 'closed' or not style.forks
     )
 
 
@@ -191,8 +199,16 @@ def _configured():
         Step('open', 'list', RATE, 3),
     )
     return [
-        Block('styles', style, 'postgresql', _FEW if style.forks else steps)
-        for style in (*styles.WILD, *styles.PROPER)
+        *(
+            Block(
+                'styles', style, 'postgresql', _FEW if style.forks else steps
+            )
+            for style in (*styles.WILD, *styles.PROPER)
+        ),
+        *(
+            Block('styles', styles.EVENTLET_PROPER, store, steps)
+            for store in ('postgresql', stores.COOPERATIVE)
+        ),
     ]
 
 
@@ -216,7 +232,13 @@ def any_application(application, request, seed, concurrency=8):
     )
     return in_turns(
         [
-            Block('styles', style, None, steps, application)
+            Block(
+                'styles',
+                style,
+                None,
+                _within_reach(style, steps),
+                application,
+            )
             for style in (*styles.EQUAL, *styles.PROPER)
         ],
         repeats=3,
@@ -279,10 +301,13 @@ def _troubles():
             dataclasses.replace(
                 style, name=f'{style.name}, pool of {pool}', pool=pool
             ),
-            'postgresql',
+            store,
             (Step('closed', 'list', 16, 1), Step('open', 'list', RATE, 3)),
         )
-        for style in (threads, green, uwsgi)
+        for style, store in (
+            *((style, 'postgresql') for style in (threads, green, uwsgi)),
+            (green, stores.COOPERATIVE),
+        )
         for pool in (1, 16)
     ]
     restart = [
@@ -324,9 +349,11 @@ def _hang_ups():
             'hang-up',
             style,
             None,
-            tuple(Step('hang_up', name, 50, 1) for name in hang_up.CLIENTS),
+            (Step('hang_up', name, 50, 1),),
             LARGE,
         )
+        # Each on a start of its own: memory may stay with a process.
+        for name in hang_up.CLIENTS
         for style in (
             *_room(16),
             _forking(16),
@@ -369,7 +396,7 @@ def _growth():
             (100_000, 1),
             (1_000_000, 1),
             # One answer alone takes about a second.
-            (10_000_000, 5),
+            (10_000_000, 10),
         )
     ]
     return concurrency + stored

@@ -132,7 +132,7 @@ class Runner:
             )
         data.mend(self._output)
         old = data.read(self._output)
-        for name in ('plan', 'seed', 'machine'):
+        for name in ('plan', 'seed', 'machine', 'versions'):
             if old.settings[name] != settings[name]:
                 raise ComparisonError(
                     f'{self._output} has {name} {old.settings[name]!r}, and '
@@ -300,6 +300,8 @@ def one_run(block, step, server, store, checks, folder):
             'cpu_generator': measured.cpu,
             'command': _without_paths(measured.command),
         }
+        if not measured.requests:
+            marks.append('no request was answered')
         if measured.errors:
             marks.append(f'{measured.errors} requests failed')
         if sent and measured.cpu > GENERATOR_LIMIT * seen.seconds:
@@ -315,7 +317,7 @@ def one_run(block, step, server, store, checks, folder):
         seen, cpu_load + cpu_own + seen.cpu_host + seen.cpu_store
     )
     workers = len(server.workers())
-    if block.style.threads and workers != block.style.processes:
+    if not block.style.forks and workers != block.style.processes:
         marks.append(f'there are {workers} processes')
     return record | {
         'marks': marks + disturbed,
@@ -351,12 +353,15 @@ def _actions(step, server, store, checks, folder):
             trouble.BY_NAME[step.mode], server, store, step, folder
         )
         # Answers are expected to fail, or tell nothing.
-        return act, (), lambda: None
+        return act, (), None
     sent = requests.traffic(step.traffic)
+    probe = None
+    # What was posted is looked at before, and counted afterwards.
+    if asked := [one for one in sent if one.method == 'GET']:
+        turns = itertools.cycle(asked)
 
-    def probe():
-        request = next((one for one in sent if one.method == 'GET'), None)
-        return request and checks.ask(request, server)
+        def probe():
+            return checks.ask(next(turns), server)
 
     if step.mode == 'closed':
         act = functools.partial(

@@ -54,7 +54,7 @@ class Style:
     @property
     def forks(self):
         """Whether each request is answered in a process of its own."""
-        return self.processes > 1 and not self.threads
+        return self.processes > 1 and self.host in (WERKZEUG, EVENTLET)
 
     def server(self, application, root, environ, python_path=()):
         """Make the host, not yet started.
@@ -172,9 +172,15 @@ WILD = [
 #: As this guide's samples have it: two processes of four threads.
 PROPER = [
     *three(2, 4, 5),
-    Style('nginx-uwsgi 2x4', 'nginx-uwsgi', 2, 4, 5),
-    Style('apache-uwsgi 2x4', 'apache-uwsgi', 2, 4, 5),
+    *(
+        Style(f'{host} 2x4', host, 2, 4, 5)
+        for host in ('nginx-uwsgi', 'nginx-gunicorn', 'apache-uwsgi')
+    ),
 ]
+#: Eventlet with as many processes, and pools of the same size.
+EVENTLET_PROPER = Style(
+    'eventlet.wsgi, 2 processes', EventletWsgi.name, processes=2, pool=5
+)
 #: uWSGI that says what it says by default about clients that hang up.
 LOUD = Style(
     'uwsgi 1x16, as found',

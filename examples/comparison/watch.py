@@ -31,7 +31,7 @@ class Watch:
     :param server: the running :class:`hosts.Host`
     :param store: the :class:`comparison.stores.Store`, or None
     :param probe: a function that sends one request and returns why its
-        answer is wrong, or None
+        answer is wrong, or None; or None, where nothing is to be sent
 
     When it is left, these hold:
 
@@ -94,7 +94,8 @@ class Watch:
                     ),
                 )
             # Not at each look: this is load, too.
-            if self.probes * 4 * PAUSE <= time.monotonic() - (self._before[0]):
+            seconds = time.monotonic() - self._before[0]
+            if self._probe and self.probes * 4 * PAUSE <= seconds:
                 self.probes += 1
                 if why := self._probe():
                     self.wrong.append(why)

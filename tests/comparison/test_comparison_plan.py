@@ -46,8 +46,17 @@ def test_every_style_has_its_ceiling():
     assert ceilings == measured
 
 
-def test_all_hosts_are_known():
-    assert {block.style.host for block in plan.full(1)} <= set(hosts.find())
+def test_every_host_is_measured_but_the_same_with_other_binaries():
+    measured = {block.style.host for block in plan.full(1)}
+    others = {'apache-mod-wsgi-pypi', 'uwsgi-debian'}
+    assert set(hosts.find()) - others == measured - {'eventlet-wsgi'}
+
+
+def test_a_fixed_rate_is_one_that_a_style_can_do():
+    blocks = [*plan.quick(1), *plan.any_application('m:a', 'own', 1)]
+    for block in blocks:
+        if block.style.forks:
+            assert {step.mode for step in block.steps} == {'closed'}
 
 
 def test_equal_styles_have_the_same_room():

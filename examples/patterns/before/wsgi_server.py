@@ -12,7 +12,10 @@
 
 """The service is its own server."""
 
+import os
+
 import eventlet
+import eventlet.hubs
 from eventlet import wsgi
 
 
@@ -22,6 +25,12 @@ def application(environ, start_response):
     return [b'ready\n']
 
 
-def main(port, application=application):
-    """Serve until the process ends."""
-    wsgi.server(eventlet.listen(('127.0.0.1', port)), application)
+def main(port, application=application, workers=1):
+    """Serve in so many processes, until they are ended."""
+    listener = eventlet.listen(('127.0.0.1', port))
+    for _ in range(workers - 1):
+        if os.fork() == 0:
+            # A child that waits with its parent's epoll gets its events, too.
+            eventlet.hubs.use_hub()
+            break
+    wsgi.server(listener, application)
