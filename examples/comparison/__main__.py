@@ -34,14 +34,13 @@ def main(argv=None):
             for block, step in plan.runs(blocks):
                 print(block.id(step))
             return 0
-        runner.Runner(
-            options.output, lambda line: print(line, flush=True)
-        ).run(
+        output = options.output or _output(options)
+        runner.Runner(output, lambda line: print(line, flush=True)).run(
             blocks,
             runner.settings(name, options.seed, argv),
             resume=options.resume,
         )
-        print(report.as_text(data.read(options.output)))
+        print(report.as_text(data.read(output)))
     except (ComparisonError, hosts.HostError, ServerError) as error:
         print(f'comparison: error: {error}', file=sys.stderr)
         return 1
@@ -70,7 +69,8 @@ def _parser():
         nargs=2,
         metavar=('METHOD', 'PATH'),
         default=('GET', '/'),
-        help='what to ask of it; a right answer has status 200 (GET /)',
+        help='what to ask of it with GET; a right answer has status 200 '
+        '(GET /)',
     )
     parser.add_argument(
         '--experiment',
@@ -80,8 +80,7 @@ def _parser():
     parser.add_argument(
         '--output',
         type=pathlib.Path,
-        default=pathlib.Path('comparison.jsonl'),
-        help='the data file (comparison.jsonl)',
+        help='the data file (comparison-quick.jsonl, or -full, or -app)',
     )
     parser.add_argument(
         '--resume',
@@ -95,6 +94,12 @@ def _parser():
         '--plan', action='store_true', help='only list the runs, in order'
     )
     return parser
+
+
+def _output(options):
+    """The data file of a plan: one does not go on with that of another."""
+    name = 'app' if options.app else 'full' if options.full else 'quick'
+    return pathlib.Path(f'comparison-{name}.jsonl')
 
 
 def _plan(options):
@@ -116,6 +121,11 @@ def _plan(options):
 def _whole_plan(options):
     if options.app:
         method, path = options.request
+        if method != 'GET':
+            raise ComparisonError(
+                f'--request {method} {path}: an application of somebody else '
+                'can be asked with GET only'
+            )
         request = requests.Request('own', method, path)
         requests.BY_NAME['own'] = request
         name = f'{options.app} {method} {path}'

@@ -18,7 +18,7 @@ interval is beyond that.
 
 import itertools
 
-from comparison import analysis, stores, styles
+from comparison import analysis, plan, stores, styles
 
 BASELINE = styles.BASELINE.name
 GREEN = styles.GREEN.name
@@ -139,16 +139,16 @@ def leaving(data):
     )
 
 
-def proper(data):
-    """The hosts of this guide against Werkzeug under eventlet, with the
-    driver that waits in C and with that in Python."""
+def proper(data, eventlet):
+    """The hosts of this guide against an eventlet server, with the driver
+    that waits in C and with that in Python."""
     return [
         one
         for store in DRIVERS
         for one in _ratios(
             data,
             [style.name for style in styles.PROPER],
-            GREEN,
+            eventlet,
             [('postgresql', 'list'), ('postgresql', 'post-1')],
             store,
         )
@@ -156,33 +156,94 @@ def proper(data):
 
 
 def claim(data):
-    """Whether the claim holds."""
-    found = proper(data)
+    """Whether the claim holds, with as many processes on both sides."""
+    found = proper(data, styles.EVENTLET_PROPER.name)
     if len(found) < 2 * len(DRIVERS) * len(styles.PROPER):
         return (
-            '**The claim is open.** Runs that it needs, on PostgreSQL, of the '
-            'eventlet server and of the hosts as this guide has them, are '
-            'missing or marked.\n'
+            '**The claim is open.** Runs that it needs, on PostgreSQL, of '
+            'eventlet and of the hosts as this guide has them, are missing or '
+            'marked.\n'
         )
     text = (
         'On PostgreSQL, each host as this guide has it, with two processes of '
-        'four threads, is compared with the eventlet server: once where its '
-        'driver waits in C there, and once where it waits in Python. '
-        f'{_summary(found)} '
+        'four threads, is compared with two processes of ``eventlet.wsgi`` '
+        'and pools of the same size: once where its driver waits in C there, '
+        f'and once where it waits in Python. {_summary(found)} '
     )
     if min(figure.repeats for *_, figure in found) < 2:
         return text + '**The claim is open:** there are too few runs.\n'
-    lost = sorted(
-        {style for style, *_, figure in found if word(figure) == 'less'}
-    )
+    lost = _named(found, lambda figure: word(figure) == 'less')
     if lost:
         return text + (
-            f'**The claim does not hold for all of them:** '
-            f'{" and ".join(lost)} did less than the eventlet server.\n'
+            f'**The claim does not hold for all of them:** {lost} did less '
+            'than eventlet.\n'
+        )
+    unclear = _named(found, lambda figure: figure.low < 1 / MARGIN)
+    if unclear:
+        return text + (
+            '**The claim holds as far as these runs tell:** no host did '
+            f'clearly less than eventlet. Of {unclear}, an interval reaches '
+            'further down than a tenth less.\n'
         )
     return text + (
         '**The claim holds:** no host that is configured like this did less '
-        'than the eventlet server.\n'
+        'than eventlet.\n'
+    )
+
+
+def _named(found, condition):
+    """The styles with a ratio that meets a condition, in one phrase."""
+    names = {style for style, *_, figure in found if condition(figure)}
+    return ' and '.join(sorted(names))
+
+
+def one_process(data):
+    """The hosts of this guide against one process of eventlet."""
+    found = proper(data, GREEN)
+    return (
+        'The same hosts, with their two processes, are compared with one '
+        f'process of Werkzeug under eventlet. {_summary(found)}\n'
+    )
+
+
+def tails(data):
+    """What the slowest requests took at the same rate."""
+
+    def slowest(style, store='postgresql'):
+        return analysis.latency(
+            _runs(data, style, store, 'list', mode='open'), 0.99
+        )
+
+    hosts = sorted(
+        (figure.value, style.name)
+        for style in styles.PROPER
+        if (figure := slowest(style.name))
+    )
+    others = [
+        (f'{style}{how}', figure)
+        for style in (
+            BASELINE,
+            GREEN,
+            styles.EVENTLET_PROPER.name,
+        )
+        for store, how in zip(
+            DRIVERS, ('', ' and a driver that waits in Python'), strict=True
+        )
+        if (figure := slowest(style, store))
+    ]
+    if not hosts or not others:
+        raise analysis.NoRunsError
+    (least, first), *_, (most, last) = [hosts[0], *hosts]
+    return (
+        f'At {plan.RATE} lists in a second on PostgreSQL, the slowest of a '
+        f'hundred took {least:.0f} ms ({first}) to '
+        f'{most:.0f} ms ({last}) on the hosts as this guide has them. '
+        'With the others it took:\n\n'
+        + ''.join(
+            f'- {name}: {figure.value:.0f} ms, with an interval from '
+            f'{figure.low:.0f} to {figure.high:.0f}\n'
+            for name, figure in others
+        )
     )
 
 
@@ -339,9 +400,12 @@ def order(data, published):
         )
         if not here or not there or word(there) == 'the same':
             continue
-        kind = 'open' if word(here) == 'the same' else 'other'
-        if word(here) == word(there):
+        if word(here) == 'the same' or here.repeats < 2:
+            kind = 'open'
+        elif word(here) == word(there):
             kind = 'the same'
+        else:
+            kind = 'other'
         counts[kind] += 1
         if kind == 'other':
             turned.append(
@@ -396,6 +460,8 @@ PARTS = {
     f'finding {function.__name__.replace("_", "-")}': function
     for function in (
         claim,
+        one_process,
+        tails,
         patching,
         waiting,
         leaving,

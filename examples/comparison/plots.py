@@ -112,6 +112,7 @@ def lines(series, across, up):
     for value in sorted({value for value, _ in points}):
         parts.append(_label(x(value), height + 28, f'{value:g}', 'middle'))
     ends = []
+    series = {label: found for label, found in series.items() if found}
     for kind, (label, found) in enumerate(series.items()):
         path = ' '.join(
             f'{"L" if index else "M"}{x(value):.1f} {y(figure.value):.1f}'

@@ -647,12 +647,16 @@ def hung_up(client):
                         f'{found[f"memory_{when}"] / 1e6:.0f}'
                         for when in ('before', 'peak', 'after')
                     ),
-                    'more than 5000' if others is None else f'{others:.0f}',
+                    f'more than {hang_up.PATIENCE * 1000}'
+                    if others is None
+                    else f'{others:.0f}',
                     'yes' if found['same_workers'] else 'no',
                 ]
             )
         _, what = hang_up.CLIENTS[client]
-        return table(f'Each of 50 clients {what}', rows, [18, 42, 18, 12, 10])
+        return table(
+            f'Each of these clients {what}', rows, [18, 42, 18, 12, 10]
+        )
 
     return part
 
@@ -733,27 +737,41 @@ def _same(data, run):
 def as_text(data):
     """What the command prints at its end, for a terminal."""
     lines = []
-    for store in dict.fromkeys(run['store'] for run in data.runs):
-        cells = dict.fromkeys(
-            (run['traffic'], run['style'])
-            for run in data.runs
-            if run['store'] == store and run['mode'] == 'closed'
-        )
-        for traffic, style in sorted(cells):
-            experiment = 'styles' if traffic != 'hello' else 'ceiling'
-            runs = _cell(data, style, store, traffic, experiment=experiment)
-            base = _cell(data, BASELINE, store, traffic, experiment=experiment)
-            lines.append(
-                f'{store or "no database":12} {traffic:12} {style:32} '
-                f'{number(analysis.throughput(runs), "/s"):24} '
-                f'ratio {number(analysis.ratio(runs, base))}'
-            )
+    kinds = ('experiment', 'store', 'samples', 'mode', 'traffic', 'amount')
+    for cell in dict.fromkeys(
+        tuple(run[kind] for kind in kinds)
+        for run in data.runs
+        if run['mode'] in ('closed', 'open')
+    ):
+        wanted = dict(zip(kinds, cell, strict=True))
+        base = analysis.select(data, style=BASELINE, **wanted)
+        lines.append(', '.join(str(part) for part in cell if part is not None))
+        for style in _names(data, **wanted):
+            runs = analysis.select(data, style=style, **wanted)
+            lines.append(f'  {style:32} {_result(runs, base)}')
     count = len(analysis.marked(data))
     lines.append(f'{len(data.runs)} runs; {count} are marked, and left out')
     # An application of somebody else was not measured there.
     with contextlib.suppress(analysis.NoRunsError):
         lines.append(order(data).rstrip())
     return '\n'.join(lines)
+
+
+def _result(runs, base):
+    """What came out of runs of one cell, in a line."""
+    if not runs:
+        return 'no data'
+    if runs[0]['mode'] == 'open':
+        return 'p50, p95, p99: ' + ', '.join(
+            number(analysis.latency(runs, share), ' ms')
+            for share in (0.5, 0.95, 0.99)
+        )
+    ratio = analysis.ratio(runs, base)
+    return (
+        f'{number(analysis.throughput(runs), "/s"):24} '
+        f'{number(analysis.cpu(runs), " ms CPU"):24} '
+        + (f'ratio {number(ratio)}' if ratio else '')
+    ).rstrip()
 
 
 def order(data):

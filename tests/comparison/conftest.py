@@ -26,6 +26,7 @@ def run():
             'experiment': 'styles',
             'style': style,
             'store': 'sqlite',
+            'samples': 10000,
             'mode': 'closed',
             'traffic': 'list',
             'amount': 8,

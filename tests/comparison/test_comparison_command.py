@@ -12,6 +12,8 @@
 
 """The command: what it refuses, lists and prints."""
 
+import sys
+
 import pytest
 from comparison import __main__ as command
 from comparison import data, report
@@ -36,6 +38,26 @@ def test_an_application_of_somebody_else(capsys):
     assert command.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     assert 'styles/uwsgi 2x4/None/10000/closed/own/8/0' in lines
+
+
+def test_a_method_that_cannot_be_sent_is_refused(capsys):
+    arguments = ['--app', 'shop:app', '--request', 'POST', '/items']
+    assert command.main(arguments) == 1
+    assert '--request POST /items: ' in capsys.readouterr().err
+
+
+def test_plans_have_files_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    wanted = []
+    monkeypatch.setattr(
+        command.runner,
+        'Runner',
+        lambda output, say: wanted.append(output) or sys.exit(),
+    )
+    for arguments in ([], ['--full'], ['--app', 'shop:app']):
+        with pytest.raises(SystemExit):
+            command.main(arguments)
+    assert len(set(map(str, wanted))) == 3
 
 
 def test_an_unknown_part_is_refused(capsys):

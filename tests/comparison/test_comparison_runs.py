@@ -243,6 +243,24 @@ def test_errors_that_come_fast_are_marked(carry_out, application, block):
     assert any('marked: before: hello' in line for line in said)
 
 
+def test_a_host_that_stops_answering_is_marked(carry_out, application, block):
+    runs, _ = carry_out(
+        [
+            block(
+                application(
+                    '    import time\n'
+                    '    global count\n'
+                    "    count = globals().get('count', 0) + 1\n"
+                    '    time.sleep(3 if count > 3 else 0)\n'
+                    "    start_response('200 OK', [])\n"
+                    "    return [b'late']\n"
+                )
+            )
+        ]
+    )
+    assert 'no request was answered' in judged(runs[0])
+
+
 def test_errors_that_begin_later_are_marked(carry_out, application, block):
     own = application(
         "    if environ['PATH_INFO'] == '/':\n"
@@ -349,7 +367,8 @@ def test_a_host_whose_tracebacks_are_told_from_lines(carry_out, monkeypatch):
         if run['host'] == styles.WERKZEUG:
             assert found['log'] == []
             continue
-        assert sum(kind['times'] for kind in found['log']) == 2
+        # Two clients three times, and the slow reader at the end.
+        assert sum(kind['times'] for kind in found['log']) == 7
         for kind in found['log']:
             first, *lines, last = kind['traceback']
             assert first == 'Traceback (most recent call last):'
