@@ -13,7 +13,10 @@
 """Sphinx settings of the guide. Those it shares are in guide.site."""
 
 import pathlib
+import shutil
 import sys
+
+from sphinx import errors
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / '_ext'))
 
@@ -39,6 +42,20 @@ extensions = [
 # A link or a cross-reference that leads nowhere fails the build.
 nitpicky = True
 
+# What the pages run while they are read, beside the packages of the build. In
+# a pipe a missing one would leave a gap on its page.
+_missing = [
+    name
+    for name in ('curl', 'dot', 'git', 'openssl', 'systemd-analyze')
+    if not shutil.which(name)
+]
+if _missing:
+    raise errors.ConfigError(
+        f'The pages run programs that are not here: {", ".join(_missing)}. '
+        'As root, "tools/run docs" installs them; for others it names the '
+        'command that does.'
+    )
+
 # Files that the builds or the tests themselves use: showing them is showing
 # something that works.
 check_trusted = [
@@ -52,3 +69,5 @@ check_trusted = [
     'tools',
     'tox.ini',
 ]
+# Folders under examples of which tests take every file, without its name.
+check_folders = ['backup', 'patterns', 'requests', 'upgrade']

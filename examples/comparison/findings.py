@@ -380,7 +380,7 @@ def slow_reader(data):
         'Eight clients read slowly. Where the answer is built whole, '
         f'{_span(most["whole"])} transactions were open meanwhile; where it '
         f'is streamed out of a transaction, {_span(most["streamed"])}, '
-        'whatever the style.\n'
+        'with each style that was tried.\n'
     )
 
 

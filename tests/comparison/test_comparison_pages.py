@@ -83,6 +83,12 @@ def test_each_run_is_one_of_the_plan_and_is_there_once(file):
 
 
 @FILES
+def test_the_whole_plan_was_carried_out(file):
+    said = report.conditions(data.read(file))
+    assert 'This run is not complete' not in said
+
+
+@FILES
 def test_the_file_is_small_and_tells_no_folder(file):
     text = file.read_text()
     assert len(text) < 5_000_000
@@ -306,6 +312,45 @@ def test_python_uses_more_cpu_than_the_database(full):
     assert runs
     for run in runs:
         assert run['cpu_host'] > run['cpu_store'], run['id']
+
+
+def test_green_threads_use_less_cpu_than_threads(full):
+    """For short requests, as the page about processes and threads says."""
+    for store in report.STORES:
+        green, threads = (
+            statistics.mean(
+                run['cpu_host'] / run['requests']
+                for run in full.runs
+                if run['experiment'] == 'styles'
+                and (run['mode'], run['traffic']) == ('closed', 'list')
+                and (run['style'], run['store']) == (style, store)
+                and not run['marks']
+            )
+            for style in ('werkzeug eventlet', 'werkzeug threads')
+        )
+        assert green < threads, store
+
+
+def test_processes_decide_and_green_threads_do_not(full):
+    """As the answers of the comparison say, of lists on PostgreSQL."""
+
+    def rate(style):
+        return statistics.mean(
+            rates(
+                full.runs,
+                experiment='styles',
+                mode='closed',
+                store='postgresql',
+                traffic='list',
+                style=style,
+            )
+        )
+
+    most_of_one = max(
+        rate(style.name) for style in styles.EQUAL if not style.forks
+    )
+    for style in ('uwsgi 2x4', 'gunicorn 2x4', 'eventlet.wsgi, 2 processes'):
+        assert rate(style) > most_of_one, style
 
 
 def test_words_of_ratios():

@@ -94,6 +94,40 @@ def test_an_example_that_no_test_names_fails(build, checkout):
     assert 'index.rst:5: ERROR' in built.complaints
 
 
+def test_a_new_example_beside_others_fails(build, checkout):
+    """The name of its folder is in a test, as that of each host is."""
+    (checkout / 'tests/test_host.py').write_text("start('uwsgi', 'api.ini')")
+    (checkout / 'examples/hosts/uwsgi/new.ini').write_text('[uwsgi]\n')
+    built = build(USED + INCLUDE.format('examples/hosts/uwsgi/new.ini'))
+    assert built.status != 0
+    assert 'no test names examples/hosts/uwsgi/new.ini' in built.complaints
+
+
+def test_an_example_that_is_driven_or_typed_passes(build, checkout):
+    hosts = checkout / 'examples/hosts'
+    (hosts / 'uwsgi/driven.ini').write_text('[uwsgi]\n')
+    (hosts / 'uwsgi/__init__.py').write_text("SAMPLES = ['driven.ini']\n")
+    (hosts / 'uwsgi/typed.sh').write_text('true\n')
+    built = build(
+        USED
+        + INCLUDE.format('examples/hosts/uwsgi/driven.ini')
+        + INCLUDE.format('examples/hosts/uwsgi/__init__.py')
+        + INCLUDE.format('examples/hosts/uwsgi/typed.sh')
+        + '\n.. transcript::\n\n   $ sh examples/hosts/uwsgi/typed.sh\n',
+        extension="guide.check', 'guide.transcript",
+    )
+    # Of the three, the program is the one that nothing names.
+    assert built.complaints.count('no test names') == 1
+    assert 'no test names examples/hosts/uwsgi/__init__.py' in built.complaints
+
+
+def test_a_folder_that_tests_take_whole_passes(site, checkout):
+    (checkout / 'tests/test_host.py').write_text('')
+    settings = {'check_root': str(checkout), 'check_folders': ['hosts']}
+    built = site(EXTENSION, settings, index=USED)
+    assert built.status == 0, built.complaints
+
+
 def test_a_file_that_is_no_example_fails(build, checkout):
     (checkout / 'notes.txt').write_text('anything\n')
     built = build(USED + '\n.. literalinclude:: ../notes.txt\n')

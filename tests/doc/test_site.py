@@ -104,23 +104,36 @@ def phone(browser, url):
         yield context.new_page()
 
 
+def watch(page):
+    """Give two lists, which fill while a page of the browser is used: what is
+    asked for, and what there is to complain of."""
+    asked, complaints = [], []
+    page.on('request', lambda request: asked.append(request.url))
+    page.on('console', lambda message: complaints.append(message.text))
+    page.on('pageerror', lambda error: complaints.append(str(error)))
+    page.on(
+        'response',
+        lambda answer: (
+            answer.ok
+            or answer.status == 304
+            or complaints.append(f'{answer.status} {answer.url}')
+        ),
+    )
+    return asked, complaints
+
+
+def strange(asked, url):
+    """What was asked for elsewhere than at the site."""
+    return {where for where in asked if not where.startswith((url, 'data:'))}
+
+
 @pytest.fixture(scope='module')
 def visit(browser, url, pages):
     """What pages ask for and complain of, and the faults that axe finds."""
-    asked, complaints, found = [], [], []
+    found = []
     with browser.new_context(base_url=url, viewport=DESKTOP) as context:
         page = context.new_page()
-        page.on('request', lambda request: asked.append(request.url))
-        page.on('console', lambda message: complaints.append(message.text))
-        page.on('pageerror', lambda error: complaints.append(str(error)))
-        page.on(
-            'response',
-            lambda answer: (
-                answer.ok
-                or answer.status == 304
-                or complaints.append(f'{answer.status} {answer.url}')
-            ),
-        )
+        asked, complaints = watch(page)
         for name in pages:
             page.goto(name)
             found += faults(page)
@@ -132,21 +145,37 @@ def visit(browser, url, pages):
 def test_no_page_asks_another_machine_or_complains(visit, pages, url):
     asked, complaints, _ = visit
     assert len(asked) > len(pages)
-    strange = {
-        where for where in asked if not where.startswith((url, 'data:'))
-    }
-    assert strange == set()
+    assert strange(asked, url) == set()
     assert complaints == []
 
 
 def test_the_watch_for_other_machines_can_fail(page, url):
-    asked = []
-    page.on('request', lambda request: asked.append(request.url))
+    asked, _ = watch(page)
     page.route('http://example.org/**', lambda route: route.abort())
     page.goto('index.html')
     with page.expect_request('http://example.org/x.png'):
         page.evaluate("new Image().src = 'http://example.org/x.png'")
-    assert not all(where.startswith(url) for where in asked)
+    assert strange(asked, url) == {'http://example.org/x.png'}
+
+
+@pytest.mark.parametrize(
+    'fault, complaint',
+    [
+        ("console.error('said so')", 'said so'),
+        ("setTimeout(() => { throw Error('thrown') })", 'thrown'),
+        ("new Image().src = 'no/such.png'", '404 '),
+    ],
+)
+def test_the_watch_for_complaints_can_fail(page, fault, complaint):
+    _, complaints = watch(page)
+    page.goto('index.html')
+    assert complaints == []
+    page.evaluate(fault)
+    for _ in range(600):
+        if complaints:
+            break
+        page.wait_for_timeout(100)
+    assert complaint in complaints[0]
 
 
 class Links(html.parser.HTMLParser):
@@ -297,14 +326,20 @@ def test_a_file_is_copied_as_it_is(page):
     assert copy(page, block) == text[start:end].rstrip('\n')
 
 
+def is_too_wide(phone):
+    width = phone.evaluate('document.documentElement.scrollWidth')
+    return width > PHONE['width']
+
+
 def test_a_phone_shows_every_page_without_scrolling_sideways(phone, pages):
-    wide = {}
+    wide = []
     for name in pages:
         phone.goto(name)
-        width = phone.evaluate('document.documentElement.scrollWidth')
-        if width > PHONE['width']:
-            wide[name] = width
-    assert wide == {}
+        if is_too_wide(phone):
+            wide.append(name)
+    assert wide == []
+    phone.evaluate("document.querySelector('main').style.width = '500px'")
+    assert is_too_wide(phone)
 
 
 def test_the_menu_of_a_phone_opens_and_closes(phone):

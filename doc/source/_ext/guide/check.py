@@ -14,9 +14,11 @@
 
 A block on a page is live if it is
 
-- a ``literalinclude`` of a file under ``examples`` that a test names (by its
-  file name, its folder, or its import name), or of a file in
-  ``check_trusted``, which the builds themselves use,
+- a ``literalinclude`` of a file under ``examples`` that a test, or the
+  program that drives it there, names by its file name or import name; that a
+  transcript of the same page types; or that is in one of ``check_folders``,
+  of which tests take every file,
+- one of a file in ``check_trusted``, which the builds themselves use,
 - printed by a command while the site is built (``command-output``,
   ``program-output``, ``session``, ``show-options``), or
 - a ``transcript``, which the test suite runs.
@@ -47,7 +49,8 @@ def _check_blocks(app, doctree):
                 'or use session, command-output or transcript',
             )
             continue
-        why = _not_live(app.config, pathlib.Path(block['source']).resolve())
+        path = pathlib.Path(block['source']).resolve()
+        why = _not_live(app.config, doctree, path)
         if why:
             fault(_placed(block), why)
 
@@ -63,7 +66,7 @@ def _is_block(node):
     return isinstance(node, nodes.literal_block | nodes.doctest_block)
 
 
-def _not_live(config, path):
+def _not_live(config, doctree, path):
     root = pathlib.Path(config.check_root)
     if not path.is_relative_to(root):
         return f'{path} is not part of the checkout'
@@ -72,22 +75,42 @@ def _not_live(config, path):
         return None
     if not name.is_relative_to('examples'):
         return f'{name} is neither an example nor used by the builds'
-    if not _named_by_a_test(root, name):
-        return f'no test names {name}, its folder, or its import name'
-    return None
-
-
-def _named_by_a_test(root, name):
-    """Whether a file under tests names this file under examples."""
     inner = name.relative_to('examples')
+    if (
+        inner.parts[0] in config.check_folders
+        or _named(root, inner)
+        or _typed(doctree, name)
+    ):
+        return None
+    return f'no test names {name} or its import name'
+
+
+def _named(root, inner):
+    """Whether a test, or a program in its folder or above, names a file.
+
+    :param inner: the path of the file under examples
+    """
     names = {inner.name, '.'.join(inner.with_suffix('').parts)}
-    names |= {part.name for part in inner.parents if part.name}
     pattern = re.compile(
         r'(?<![\w.])(?:' + '|'.join(map(re.escape, names)) + r')\b'
     )
+    programs = {
+        root / 'examples' / folder / '__init__.py' for folder in inner.parents
+    }
     return any(
-        pattern.search(test.read_text('utf-8'))
-        for test in (root / 'tests').rglob('*.py')
+        pattern.search(file.read_text('utf-8'))
+        for file in (*(root / 'tests').rglob('*.py'), *programs)
+        if file.is_file() and file != root / 'examples' / inner
+    )
+
+
+def _typed(doctree, name):
+    """Whether a transcript of a page types the path of a file."""
+    return any(
+        str(name) in command
+        for block in doctree.findall(nodes.literal_block)
+        if 'transcript' in block
+        for _, command, _ in block['transcript'].commands
     )
 
 
@@ -188,6 +211,7 @@ def setup(app):
     app.setup_extension('guide')
     app.add_config_value('check_root', str(CHECKOUT), 'env')
     app.add_config_value('check_trusted', (), 'env', types=(tuple, list))
+    app.add_config_value('check_folders', (), 'env', types=(tuple, list))
     app.add_directive('package-tree', PackageTree)
     app.connect('env-before-read-docs', _begin)
     app.connect('env-purge-doc', _purge)

@@ -17,6 +17,7 @@ or with ``:file:`` another file there; ``examples/comparison/report.py`` makes
 the parts from them.
 """
 
+import os
 import pathlib
 import sys
 
@@ -51,9 +52,19 @@ class Comparison(SphinxDirective):
             part = report.make(name, data.read(file))
         except ComparisonError as error:
             raise self.error(str(error)) from error
-        if part.startswith('<'):
-            return [nodes.raw('', part, format='html')]
-        return self.parse_text_to_nodes(part)
+        if not part.startswith('<'):
+            return self.parse_text_to_nodes(part)
+        link = (
+            f'The data: :download:`{file.name} </{self._from_source(file)}>`'
+        )
+        return [
+            nodes.raw('', part, format='html'),
+            *self.parse_text_to_nodes(link),
+        ]
+
+    def _from_source(self, file):
+        """A path as roles of Sphinx take it, relative to the pages' folder."""
+        return os.path.relpath(file, self.env.srcdir)
 
 
 def setup(app):
