@@ -18,7 +18,7 @@ which the pages of the guide are made.
 
 =================  ============================================================
 ``styles``         what is compared: hosts with processes, threads and a pool
-``eventlet_wsgi``  the server of eventlet, for what it logs
+``eventlet_wsgi``  the server of eventlet, to compare with
 ``requests``       what is asked, and how an answer is known to be right
 ``plan``           which runs, in which order
 ``stores``         the databases, and the samples in them

@@ -85,14 +85,13 @@ def hang_up(server, store, step, folder):
     workers = server.workers()
     before = peak = _memory(server)
     sizes = {log: log.stat().st_size for log in server.logs}
-    others = []
     with SlowReader(server, path) as reader:
-        for _ in range(ROUNDS):
+        for turn in range(ROUNDS):
             clients = [_connect(server) for _ in range(step.amount)]
             for client in clients:
                 client.sendall(_request(path, step.traffic != 'half-request'))
-            if not others:
-                others.append(_others(server))
+            if turn == 0:
+                others = _others(server)
             for client in clients:
                 if step.traffic in ('close', 'close-streamed', 'reset'):
                     _take(client)
@@ -104,7 +103,7 @@ def hang_up(server, store, step, folder):
         'memory_before': before,
         'memory_peak': peak,
         'memory_after': _memory(server),
-        'others_ms': others[0],
+        'others_ms': others,
         'reader_bytes': reader.bytes,
         'reader_error': reader.error,
         'same_workers': server.workers() == workers,

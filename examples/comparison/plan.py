@@ -136,8 +136,8 @@ def quick(seed):
 
 
 def _within_reach(style, steps):
-    """The steps that a style can do: with a process for each request not
-    those at a fixed rate, where it would only fall behind."""
+    """The steps that a style can do: with a process for each request it does
+    not keep up with the fixed rate."""
     return tuple(
         step for step in steps if step.mode == 'closed' or not style.forks
     )

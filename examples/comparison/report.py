@@ -93,7 +93,13 @@ def _names(data, experiment, **wanted):
         and all(run[name] == value for name, value in wanted.items())
     }
     known = [
-        style.name for style in (*styles.EQUAL, *styles.WILD, *styles.PROPER)
+        style.name
+        for style in (
+            *styles.EQUAL,
+            *styles.WILD,
+            styles.EVENTLET_PROPER,
+            *styles.PROPER,
+        )
     ]
     return sorted(
         found,
@@ -416,7 +422,7 @@ def bare(data):
 def configured(data):
     """As found in the wild, and as this guide has it."""
     rows = [['Style', 'list', 'POST of one', 'p99 of the list, ms']]
-    wild = [style.name for style in (*styles.WILD, *styles.PROPER)]
+    others = (*styles.WILD, styles.EVENTLET_PROPER, *styles.PROPER)
     rows += [
         [
             style,
@@ -430,7 +436,7 @@ def configured(data):
             if _cell(data, style, 'postgresql', 'list', 'open')
             else '–',
         ]
-        for style in [BASELINE, GREEN, *wild]
+        for style in [BASELINE, GREEN, *(style.name for style in others)]
     ]
     return table(
         'As found and as configured, on PostgreSQL: ratios to Werkzeug with '
@@ -469,21 +475,20 @@ def small_pool(data):
     rows = [
         [
             'Style',
+            'Database',
             'requests/s, 16 callers',
             'p99 at a fixed rate, ms',
             'Connections held',
         ]
     ]
-    for style in _names(data, 'small-pool'):
+    for run in _first(data, 'small-pool'):
         closed, steady = (
-            analysis.select(
-                data, experiment='small-pool', style=style, mode=mode
-            )
-            for mode in ('closed', 'open')
+            _same(data, run | {'mode': mode}) for mode in ('closed', 'open')
         )
         rows.append(
             [
-                style,
+                run['style'],
+                run['store'],
                 number(analysis.throughput(closed)),
                 number(analysis.latency(steady, 0.99)),
                 analysis.connections(closed),
