@@ -33,9 +33,9 @@ RUNNING = 'resuming normal operations'
     title='Apache denies everything',
     seen_in=f'{LOG}, with 403 for the client',
     symptom='AH01630: client denied by server configuration:',
-    cause='Apache 2.4 serves nothing but what it was told to; Debian says so '
-    'for the whole disk in ``apache2.conf``. The script of a site elsewhere, '
-    'or in a virtual environment, is part of that.',
+    cause="Debian's ``apache2.conf`` denies the whole disk but the folders "
+    'that it names. The script of a site elsewhere, or in a virtual '
+    'environment, is part of that.',
     action='Say ``Require all granted`` for the place, as the samples do in '
     '``<Location />``.',
     **ANSWERED,

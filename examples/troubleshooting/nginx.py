@@ -105,7 +105,8 @@ def nginx_gives_up(trial):
     cause='All headers of an answer must fit into one buffer of nginx: 4 kB '
     'or 8 kB, the size of a page of memory.',
     action='Find out why headers are so big: links and cookies are the usual '
-    'reason. Or say ``uwsgi_buffer_size 32k;`` beside ``uwsgi_pass``.',
+    'reason. Or say ``uwsgi_buffer_size 32k; uwsgi_buffers 8 32k; '
+    'uwsgi_busy_buffers_size 64k;`` beside ``uwsgi_pass``.',
     look_at='The same request is answered:',
     confirmation='HTTP/1.1 200 OK',
     sources={'nginx, uwsgi_buffer_size': f'{UWSGI_MODULE}#uwsgi_buffer_size'},

@@ -179,8 +179,8 @@ WSGISocketPrefix ${APACHE_RUN_DIR}/wsgi
     language='apache',
     seen_in='the error log of Apache, with 403 for the client',
     symptom='AH01630: client denied by server configuration:',
-    cause="Apache 2.4 serves nothing but what it was told to, and Debian's "
-    'own configuration grants the script to nobody.',
+    cause="Debian's ``apache2.conf`` denies the whole disk but the folders "
+    'that it names, and grants the script to nobody.',
     action='Say ``Require all granted`` for ``<Location />`` or the folder of '
     'the script.',
     **ANSWERED,

@@ -25,6 +25,11 @@ down_revision = '001'
 def upgrade():
     # An empty column is added at once, however large the table is.
     op.add_column('sample', sa.Column('stored_at', Moment))
+    # For rows to come: those that are there are checked by the next version.
+    op.execute(
+        'ALTER TABLE sample ADD CONSTRAINT sample_stored_at_is_there '
+        'CHECK (stored_at IS NOT NULL) NOT VALID'
+    )
     op.execute(
         """
         CREATE FUNCTION sample_has_both() RETURNS trigger

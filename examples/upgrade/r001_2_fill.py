@@ -25,3 +25,6 @@ def upgrade():
     op.execute(
         'UPDATE sample SET stored_at = recorded_at WHERE stored_at IS NULL'
     )
+    op.execute(
+        'ALTER TABLE sample VALIDATE CONSTRAINT sample_stored_at_is_there'
+    )

@@ -22,4 +22,6 @@ def upgrade():
     op.execute('DROP TRIGGER sample_has_both ON sample')
     op.execute('DROP FUNCTION sample_has_both')
     op.drop_column('sample', 'recorded_at')
+    # With the constraint PostgreSQL need not read the table for this.
     op.alter_column('sample', 'stored_at', nullable=False)
+    op.drop_constraint('sample_stored_at_is_there', 'sample')

@@ -180,8 +180,18 @@ def test_queues(ask):
         consume(items(), work)
         # Ten wait, one is worked on, and one is at the door.
         answer = [done, ahead <= 12]
+
+        def broken():
+            yield 'whole'
+            raise OSError
+
+        try:
+            # If the consumer did not end, this process would not.
+            consume(broken(), work)
+        except OSError:
+            answer.append('raised')
     """)
-    assert answer == [list(range(40)), True]
+    assert answer == [list(range(40)), True, 'raised']
 
 
 def test_subprocesses(ask):

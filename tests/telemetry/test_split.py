@@ -251,8 +251,8 @@ def test_help_where_eventlet_is_not_installed(bare, name):
         assert done.returncode == 1
         assert done.stderr == (
             f'{name}: error: cannot import eventlet: No module named '
-            "'eventlet'; install it with: "
-            "pip install 'telemetry-api-guide[eventlet]'\n"
+            "'eventlet'; in the clone, install it with: "
+            "pip install '.[eventlet]'\n"
         )
 
 

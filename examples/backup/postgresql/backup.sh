@@ -1,6 +1,7 @@
 #!/bin/sh
 # Writes all samples in PostgreSQL into the file $1, while the API runs.
-# As the administrator of the database: "runuser -u postgres -- sh backup.sh".
+# As the administrator of the database, from a folder that this user can read:
+# "runuser -u postgres -- sh backup.sh FILE".
 # Guide: admin/capacity.
 set -eu
 

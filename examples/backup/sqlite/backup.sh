@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes all samples in SQLite into the new file $1, while the API runs.
-# As the user of the API: "runuser -u telemetry -- sh backup.sh".
+# As the user of the API: "runuser -u telemetry -- sh backup.sh FILE".
 # Guide: admin/capacity.
 set -eu
 

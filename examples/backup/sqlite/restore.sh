@@ -1,6 +1,7 @@
 #!/bin/sh
-# Replaces the database of SQLite by the backup in the file $1. Stop the API
-# first. As the user of the API.
+# Replaces the database of SQLite by the backup in the file $1: what was
+# stored since is lost. Stop the API and all else that writes first. As the user
+# of the API.
 # Guide: admin/capacity.
 set -eu
 

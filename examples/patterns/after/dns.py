@@ -31,5 +31,7 @@ def addresses(name, seconds):
     try:
         found = asked.result(seconds)
     except futures.TimeoutError:
+        # One that still waits for its turn need not be asked.
+        asked.cancel()
         return None
     return sorted({info[4][0] for info in found})

@@ -29,8 +29,10 @@ def consume(items, work):
 
     thread = threading.Thread(target=consumer)
     thread.start()
-    for item in items:
-        waiting.put(item)
-    # Nobody can kill a thread: it is asked to end.
-    waiting.put(END)
-    thread.join()
+    try:
+        for item in items:
+            waiting.put(item)
+    finally:
+        # Nobody can kill a thread: it is asked to end.
+        waiting.put(END)
+        thread.join()

@@ -23,11 +23,13 @@ def read_all(address, seconds):
     received = b''
     try:
         with socket.create_connection(address, seconds) as connection:
-            while chunk := connection.recv(65536):
+            # The limit of a socket is for each call; this is for all.
+            while (left := deadline - time.monotonic()) > 0:
+                connection.settimeout(left)
+                chunk = connection.recv(65536)
+                if not chunk:
+                    return received
                 received += chunk
-                # The limit of a socket is for each call; this is for all.
-                left = deadline - time.monotonic()
-                connection.settimeout(max(left, 0.001))
     except TimeoutError:
-        return None
-    return received
+        pass
+    return None

@@ -14,7 +14,7 @@
 
 It comes before every import that a command in here makes, since a name that
 another module has already copied stays as it was. Nothing else in this
-project imports eventlet, and nothing but these commands imports this package.
+package imports eventlet, and nothing else in it imports this room.
 """
 
 import pathlib
@@ -32,8 +32,7 @@ except ImportError as error:
     # with one line.
     sys.exit(
         f'{pathlib.Path(sys.argv[0]).name}: error: cannot import eventlet: '
-        f"{error}; install it with: pip install 'telemetry-api-guide"
-        "[eventlet]'"
+        f"{error}; in the clone, install it with: pip install '.[eventlet]'"
     )
 
 eventlet.monkey_patch()
