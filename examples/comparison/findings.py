@@ -18,6 +18,8 @@ interval is beyond that.
 
 import itertools
 
+import hosts
+
 from comparison import analysis, plan, stores, styles
 
 BASELINE = styles.BASELINE.name
@@ -172,29 +174,48 @@ def claim(data):
     )
     if min(figure.repeats for *_, figure in found) < 2:
         return text + '**The claim is open:** there are too few runs.\n'
-    lost = _named(found, lambda figure: word(figure) == 'less')
-    if lost:
-        return text + (
-            f'**The claim does not hold for all of them:** {lost} did less '
-            'than eventlet.\n'
-        )
-    unclear = _named(found, lambda figure: figure.low < 1 / MARGIN)
-    if unclear:
-        return text + (
-            '**The claim holds as far as these runs tell:** no host did '
-            f'clearly less than eventlet. Of {unclear}, an interval reaches '
-            'further down than a tenth less.\n'
-        )
-    return text + (
-        '**The claim holds:** no host that is configured like this did less '
-        'than eventlet.\n'
+    lost, slow_with_tls = (
+        _named(found, lambda figure: word(figure) == 'less', scheme)
+        for scheme in ('http', 'https')
     )
+    unclear = _named(found, lambda figure: figure.low < 1 / MARGIN, 'http')
+    if lost:
+        text += (
+            f'**The claim does not hold for all of them:** {lost} did less '
+            'than eventlet.'
+        )
+    elif unclear:
+        text += (
+            '**The claim holds as far as these runs tell:** no host that '
+            'speaks HTTP, as eventlet does here, did clearly less. Of '
+            f'{unclear}, an interval reaches further down than a tenth less.'
+        )
+    else:
+        text += (
+            '**The claim holds:** no host that speaks HTTP, as eventlet does '
+            'here, did less.'
+        )
+    if slow_with_tls:
+        text += (
+            f' Those that speak HTTPS have a handshake in each request: '
+            f'{slow_with_tls} did less.'
+        )
+    return text + '\n'
 
 
-def _named(found, condition):
-    """The styles with a ratio that meets a condition, in one phrase."""
-    names = {style for style, *_, figure in found if condition(figure)}
-    return ' and '.join(sorted(names))
+def _named(found, condition, scheme):
+    """The styles with a ratio that meets a condition, in one phrase.
+
+    :param scheme: only those of which the host speaks this
+    """
+    known = hosts.find()
+    speaks = {style.name: known[style.host].scheme for style in styles.PROPER}
+    names = {
+        style
+        for style, *_, figure in found
+        if speaks[style] == scheme and condition(figure)
+    }
+    return ', '.join(sorted(names))
 
 
 def one_process(data):
@@ -214,7 +235,7 @@ def tails(data):
             _runs(data, style, store, 'list', mode='open'), 0.99
         )
 
-    hosts = sorted(
+    sorted_hosts = sorted(
         (figure.value, style.name)
         for style in styles.PROPER
         if (figure := slowest(style.name))
@@ -231,9 +252,9 @@ def tails(data):
         )
         if (figure := slowest(style, store))
     ]
-    if not hosts or not others:
+    if not sorted_hosts or not others:
         raise analysis.NoRunsError
-    (least, first), *_, (most, last) = [hosts[0], *hosts]
+    (least, first), *_, (most, last) = [sorted_hosts[0], *sorted_hosts]
     return (
         f'At {plan.RATE} lists in a second on PostgreSQL, the slowest of a '
         f'hundred took {least:.0f} ms ({first}) to '

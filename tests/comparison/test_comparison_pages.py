@@ -201,8 +201,7 @@ def test_the_claim_is_recomputed(full):
         )
         assert min(len(own), len(green)) >= 2
         if max(own) / min(green) < 1 / 1.1:
-            assert 'The claim does not hold' in said
-            assert style.name in said.partition('does not hold')[2]
+            assert style.name in said
 
 
 def test_who_stands_still_is_recomputed(full):
@@ -381,6 +380,9 @@ def test_a_claim_that_fails_is_said_to_fail(run):
         return findings.claim(data.Data({}, runs))
 
     assert 'does not hold for all of them:** gunicorn 2x4 did' in said(2)
+    rates['nginx-uwsgi 2x4'] = 50
+    assert 'HTTPS have a handshake in each request: nginx-uws' in said(2)
+    rates['nginx-uwsgi 2x4'] = 300
     rates['gunicorn 2x4'] = 100
     assert '**The claim holds:**' in said(2)
     assert 'The claim is open' in said(1)
