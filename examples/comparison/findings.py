@@ -18,8 +18,6 @@ interval is beyond that.
 
 import itertools
 
-import hosts
-
 from comparison import analysis, plan, stores, styles
 
 BASELINE = styles.BASELINE.name
@@ -27,6 +25,8 @@ GREEN = styles.GREEN.name
 #: How PostgreSQL is reached under eventlet.
 DRIVERS = ('postgresql', stores.COOPERATIVE)
 MARGIN = 1.1
+#: The hosts of which the samples speak HTTPS only.
+HTTPS = ('nginx-gunicorn', 'nginx-uwsgi')
 #: What eight callers of a query of 0.2 s get in a second, undisturbed.
 IDEAL = 40
 
@@ -208,8 +208,10 @@ def _named(found, condition, scheme):
 
     :param scheme: only those of which the host speaks this
     """
-    known = hosts.find()
-    speaks = {style.name: known[style.host].scheme for style in styles.PROPER}
+    speaks = {
+        style.name: 'https' if style.host in HTTPS else 'http'
+        for style in styles.PROPER
+    }
     names = {
         style
         for style, *_, figure in found
@@ -235,7 +237,7 @@ def tails(data):
             _runs(data, style, store, 'list', mode='open'), 0.99
         )
 
-    sorted_hosts = sorted(
+    answers_of_hosts = sorted(
         (figure.value, style.name)
         for style in styles.PROPER
         if (figure := slowest(style.name))
@@ -252,9 +254,9 @@ def tails(data):
         )
         if (figure := slowest(style, store))
     ]
-    if not sorted_hosts or not others:
+    if not answers_of_hosts or not others:
         raise analysis.NoRunsError
-    (least, first), *_, (most, last) = [sorted_hosts[0], *sorted_hosts]
+    (least, first), *_, (most, last) = [answers_of_hosts[0], *answers_of_hosts]
     return (
         f'At {plan.RATE} lists in a second on PostgreSQL, the slowest of a '
         f'hundred took {least:.0f} ms ({first}) to '

@@ -19,6 +19,7 @@ import pathlib
 import re
 import statistics
 
+import hosts
 import jsonschema
 import pytest
 from comparison import (
@@ -271,7 +272,8 @@ def test_whole_bodies_fill_memory_and_streamed_ones_do_not(full):
 
     for style, found in hung_up(full, 'close').items():
         streamed = hung_up(full, 'close-streamed')[style]
-        assert grown(found) > 10 * hang_up.SIZE, style
+        # nginx has two processes of four threads.
+        assert grown(found) > 7 * hang_up.SIZE, style
         assert grown(streamed) < 5 * hang_up.SIZE, style
 
 
@@ -288,14 +290,30 @@ def test_who_still_answers_beside_clients_that_do_not_read(full):
 def test_the_slow_reader_is_served_to_the_end(full):
     for run in full.runs:
         if run['experiment'] == 'hang-up':
-            assert run['found']['reader_error'] is None, run['id']
-            assert run['found']['reader_bytes'] > 0, run['id']
+            found = run['found']
+            # Or it has had all of its answer.
+            assert not found['reader_error'] or (
+                found['reader_bytes'] > hang_up.SIZE
+            ), run['id']
 
 
-def test_half_a_request_is_answered_by_werkzeug(full):
+def test_half_a_request_is_answered_by_some(full):
     for style, found in hung_up(full, 'half-request').items():
         grown = found['memory_peak'] - found['memory_before']
-        assert (grown > 2 * hang_up.SIZE) == style.startswith('werkzeug')
+        # The slow reader has one.
+        assert (grown > 1.5 * hang_up.SIZE) == style.startswith(
+            ('werkzeug', 'eventlet')
+        )
+
+
+def test_apache_names_requests_that_waited_for_a_thread(full):
+    lines = ' '.join(
+        kind['line']
+        for client in ('close', 'close-streamed')
+        for kind in hung_up(full, client)['apache-mod-wsgi 1x16']['log']
+    )
+    assert 'Queue timeout expired for WSGI daemon process' in lines
+    assert 'Timeout when reading response headers from daemon' in lines
 
 
 def test_python_uses_more_cpu_than_the_database(full):
@@ -350,6 +368,14 @@ def test_processes_decide_and_green_threads_do_not(full):
     )
     for style in ('uwsgi 2x4', 'gunicorn 2x4', 'eventlet.wsgi, 2 processes'):
         assert rate(style) > most_of_one, style
+
+
+def test_hosts_with_tls_are_known():
+    assert set(findings.HTTPS) == {
+        style.host
+        for style in styles.PROPER
+        if hosts.find()[style.host].scheme == 'https'
+    }
 
 
 def test_words_of_ratios():

@@ -179,7 +179,7 @@ def test_queues(ask):
 
         consume(items(), work)
         # Ten wait, one is worked on, and one is at the door.
-        answer = [done, ahead <= 12]
+        answer = [[*done], ahead <= 12]
 
         def broken():
             yield 'whole'

@@ -53,7 +53,12 @@ class Comparison(SphinxDirective):
         except ComparisonError as error:
             raise self.error(str(error)) from error
         if not part.startswith('<'):
-            return self.parse_text_to_nodes(part)
+            parsed = self.parse_text_to_nodes(part)
+            for node in parsed:
+                for block in node.findall(nodes.literal_block):
+                    # What a host logged, from the data.
+                    block['live'] = 'comparison'
+            return parsed
         link = (
             f'The data: :download:`{file.name} </{self._from_source(file)}>`'
         )
