@@ -41,6 +41,7 @@ SETTINGS = {
     'plan': 'trial',
     'seed': 1,
     'machine': {'cpus': 1},
+    'versions': {'Python': '3.11.2'},
 }
 
 
