@@ -57,7 +57,7 @@ def _parser():
         '--full or --app this takes a few minutes.',
     )
     parser.add_argument(
-        '--full', action='store_true', help='all questions: an hour or more'
+        '--full', action='store_true', help='all questions: an hour'
     )
     parser.add_argument(
         '--app',

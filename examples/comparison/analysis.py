@@ -71,7 +71,7 @@ def marked(data):
 
 def throughput(runs):
     """Answers in a second: a :class:`Figure`, or None without runs."""
-    return _figure(_rate, runs)
+    return _figure(statistics.fmean, _rates(runs))
 
 
 def cpu(runs, name='cpu_host'):
@@ -80,17 +80,23 @@ def cpu(runs, name='cpu_host'):
     :param name: ``cpu_store`` for those that the database used
     """
     return _figure(
-        lambda chosen: statistics.fmean(
-            run[name] / run['requests'] * 1000 for run in chosen
-        ),
-        [run for run in runs if run['requests']],
+        statistics.fmean,
+        [
+            run[name] / run['requests'] * 1000
+            for run in runs
+            if run['requests']
+        ],
     )
 
 
 def ratio(runs, base):
     """The throughput of runs, divided by that of others."""
     return _figure(
-        lambda chosen, others: _rate(chosen) / _rate(others), runs, base
+        lambda chosen, others: (
+            statistics.fmean(chosen) / statistics.fmean(others)
+        ),
+        _rates(runs),
+        _rates(base),
     )
 
 
@@ -109,11 +115,12 @@ def latency(runs, share):
 def in_progress(runs):
     """How many requests were in progress, by Little's law."""
     return _figure(
-        lambda chosen: statistics.fmean(
+        statistics.fmean,
+        [
             run['requests'] / run['seconds'] * _mean_seconds(run)
-            for run in chosen
-        ),
-        [run for run in runs if run['latencies']],
+            for run in runs
+            if run['latencies']
+        ],
     )
 
 
@@ -134,13 +141,13 @@ def connections(runs):
 def mean(runs, name):
     """The mean of something that was found, with its interval."""
     return _figure(
-        lambda chosen: statistics.fmean(run['found'][name] for run in chosen),
-        [run for run in runs if run['found'][name] is not None],
+        statistics.fmean,
+        [found for run in runs if (found := run['found'][name]) is not None],
     )
 
 
-def _rate(runs):
-    return statistics.fmean(run['requests'] / run['seconds'] for run in runs)
+def _rates(runs):
+    return [run['requests'] / run['seconds'] for run in runs]
 
 
 def _mean_seconds(run):
@@ -164,8 +171,9 @@ def _percentile(chosen, share):
 
 
 def _figure(statistic, *samples, redraw=None):
-    """A statistic of lists of runs, with its bootstrap interval.
+    """A statistic of lists, with its bootstrap interval.
 
+    :param samples: lists of what stands for one run each
     :param redraw: draws again within what stands for one run
     """
     if not all(samples):

@@ -415,13 +415,11 @@ def order(data, published):
     counts = dict.fromkeys(('the same', 'other', 'open'), 0)
     turned = []
     for store, traffic, *pair in _style_pairs(data):
-        here, there = (
-            analysis.ratio(
-                *(_runs(one, style, store, traffic) for style in pair)
-            )
-            for one in (data, published)
-        )
-        if not here or not there or word(there) == 'the same':
+        there = _ratio_of(published, pair, store, traffic)
+        if not there or word(there) == 'the same':
+            continue
+        here = _ratio_of(data, pair, store, traffic)
+        if not here:
             continue
         if word(here) == 'the same' or here.repeats < 2:
             kind = 'open'
@@ -443,6 +441,12 @@ def order(data, published):
         f'{counts["open"]} do not differ clearly, and {counts["other"]} '
         f'have the other order{":" if turned else "."}\n\n' + ''.join(turned)
     ).rstrip() + '\n'
+
+
+def _ratio_of(data, pair, store, traffic):
+    return analysis.ratio(
+        *(_runs(data, style, store, traffic) for style in pair)
+    )
 
 
 def _style_pairs(data):

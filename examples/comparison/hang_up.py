@@ -33,7 +33,7 @@ from comparison.requests import Request
 SIZE = 20_000_000
 #: Seconds that a good client waits. One process needs some of them to make
 #: large answers for all the others.
-PATIENCE = 15
+PATIENCE = 5
 #: How often all clients come.
 ROUNDS = 3
 SMALL = Request('small', 'GET', '/?10')
@@ -92,9 +92,10 @@ def hang_up(server, store, step, folder):
                 client.sendall(_request(path, step.traffic != 'half-request'))
             if turn == 0:
                 others = _others(server)
+            end = time.monotonic() + PATIENCE
             for client in clients:
                 if step.traffic in ('close', 'close-streamed', 'reset'):
-                    _take(client)
+                    _take(client, end)
                 peak = max(peak, _memory(server))
                 _end(client, step.traffic)
     time.sleep(step.seconds)
@@ -181,11 +182,16 @@ def _connect(server):
     return client
 
 
-def _take(client):
-    """Read 64 kB of the answer, or what comes of it."""
+def _take(client, end):
+    """Read 64 kB of the answer, or what comes of it until a time."""
     left = 65536
     with contextlib.suppress(OSError):
-        while left > 0 and (piece := client.recv(left)):
+        while left > 0:
+            # What is there already is taken at any time.
+            client.settimeout(max(end - time.monotonic(), 0.01))
+            piece = client.recv(left)
+            if not piece:
+                return
             left -= len(piece)
 
 

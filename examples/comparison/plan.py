@@ -25,6 +25,8 @@ LARGE = 'comparison.large:application'
 STORAGE_PATHS = 'comparison.storage_paths:application'
 
 
+#: The experiment whose pools are too small on purpose.
+SMALL_POOL = 'small-pool'
 #: Requests in a second of an open loop: all styles can do it.
 RATE = 40
 
@@ -297,7 +299,7 @@ def _troubles():
     ]
     small = [
         Block(
-            'small-pool',
+            SMALL_POOL,
             dataclasses.replace(
                 style, name=f'{style.name}, pool of {pool}', pool=pool
             ),

@@ -31,6 +31,7 @@ from importlib import metadata
 
 from telemetry.api import deploy
 from werkzeug.test import Client
+from werkzeug.utils import import_string
 
 from comparison import (
     ComparisonError,
@@ -197,14 +198,25 @@ class Checks:
 
     def __init__(self, block, store):
         self._store = store
-        self._client = None
-        if store and block.application != plan.HELLO:
-            self._client = Client(deploy.load(store.conf()))
+        self._application = block.application
         self._expected = functools.cache(self._ask)
 
     def _ask(self, request):
-        answer = self._client.get(request.path, headers=request.headers)
-        return answer.get_data()
+        """The content of a right answer, without a host.
+
+        None, where each answer has a content of its own.
+        """
+        # What is on a store is the telemetry API, or pretends to be it.
+        client = Client(
+            deploy.load(self._store.conf())
+            if self._store
+            else import_string(self._application)
+        )
+        first, second = (
+            client.get(request.path, headers=request.headers).get_data()
+            for _ in range(2)
+        )
+        return first if first == second else None
 
     def ask(self, request, server):
         """Send a request to a host; give why the answer is wrong, or None."""
@@ -219,9 +231,7 @@ class Checks:
             return f'{request.name}: status {response.status_code}'
         if request.method == 'POST':
             return self._fault_of_post(request, response)
-        if self._client is None:
-            return None
-        if response.content != self._expected(request):
+        if self._expected(request) not in (None, response.content):
             return f'{request.name}: the content is not as it should be'
         return None
 
@@ -316,6 +326,11 @@ def one_run(block, step, server, store, checks, folder):
     disturbed = machine_marks(
         seen, cpu_load + cpu_own + seen.cpu_host + seen.cpu_store
     )
+    if one_at_a_time(block, step, seen.connections, store):
+        marks.append(
+            'each process had one connection to the database at most: '
+            'requests waited for one another'
+        )
     workers = len(server.workers())
     if not block.style.forks and workers != block.style.processes:
         marks.append(f'there are {workers} processes')
@@ -331,6 +346,25 @@ def _posted(sent):
         len(json.loads(request.body))
         for request in sent
         if request.method == 'POST'
+    )
+
+
+def one_at_a_time(block, step, connections, store):
+    """Whether a host let only one request of each process to its database.
+
+    A pool of 1 does that to threads. Green threads have one connection for
+    another reason, a driver that blocks: that is a result, and no fault.
+
+    :param connections: how many the host had at most
+    """
+    style = block.style
+    return (
+        step.mode == 'closed'
+        and store is not None
+        and store.server is not None
+        and block.experiment != plan.SMALL_POOL
+        and style.has_threads
+        and connections <= style.processes < step.amount
     )
 
 

@@ -56,6 +56,16 @@ class Style:
         """Whether each request is answered in a process of its own."""
         return self.processes > 1 and self.host in (WERKZEUG, EVENTLET)
 
+    @property
+    def has_threads(self):
+        """Whether a process answers several requests at a time, in threads
+        of the system."""
+        return (
+            self.threads != 1
+            and not self.forks
+            and self.host not in (EVENTLET, EventletWsgi.name)
+        )
+
     def server(self, application, root, environ, python_path=()):
         """Make the host, not yet started.
 

@@ -12,9 +12,12 @@
 
 """Real runs, each of a second or so, and what the checks say about them."""
 
+import concurrent.futures
 import json
 import pathlib
+import sys
 import tempfile
+import time
 
 import jsonschema
 import pytest
@@ -74,6 +77,9 @@ def application(tmp_path, monkeypatch):
             f'def application(environ, start_response):\n{body}'
         )
         monkeypatch.chdir(tmp_path)
+        # As the command finds it, and not the one of an earlier test.
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, 'own', raising=False)
         return 'own:application'
 
     return application
@@ -275,6 +281,32 @@ def test_errors_that_begin_later_are_marked(carry_out, application, block):
     assert any('requests failed' in mark for mark in run['marks'])
 
 
+def test_wrong_content_that_begins_later_is_marked(
+    carry_out, application, block
+):
+    """The status stays right, and the answer comes fast."""
+    own = application(
+        '    seen.append(1)\n'
+        "    body = b'an answer' if len(seen) < 60 else b'too busy!'\n"
+        "    start_response('200 OK', [('Content-Length', '9')])\n"
+        '    return [body]\nseen = []\n'
+    )
+    (run,), _ = carry_out([block(own)])
+    assert judged(run) == ['during: hello: the content is not as it should be']
+
+
+def test_answers_that_differ_by_themselves_are_right(
+    carry_out, application, block
+):
+    own = application(
+        "    start_response('200 OK', [('Content-Length', '36')])\n"
+        '    return [str(uuid.uuid4()).encode()]\nimport uuid\n'
+    )
+    (run,), _ = carry_out([block(own)])
+    assert run['probes'] > 0
+    assert judged(run) == []
+
+
 def test_a_wrong_answer_is_marked(carry_out, tmp_path, monkeypatch):
     """Right status, but the list is empty."""
     (tmp_path / 'wrong.py').write_text(
@@ -332,7 +364,7 @@ def test_how_many_samples_must_be_stored(traffic, answers, samples):
 
 
 def test_a_pool_of_one_shows(carry_out):
-    """It holds one connection, however many ask."""
+    """It holds one connection, however many ask, and the run is marked."""
     blocks = [
         plan.Block(
             'trial',
@@ -347,6 +379,36 @@ def test_a_pool_of_one_shows(carry_out):
     held = {run['pool']: run['connections'] for run in runs}
     assert held[1] == 1
     assert 5 <= held[8] <= 8
+    marks = {run['pool']: judged(run) for run in runs}
+    assert marks[8] == []
+    (mark,) = marks[1]
+    assert mark.startswith('each process had one connection to the database')
+
+
+@pytest.mark.parametrize(
+    ('style', 'experiment', 'connections', 'marked'),
+    [
+        (styles.BASELINE, 'styles', 1, True),
+        (styles.BASELINE, 'styles', 2, False),
+        # As planned.
+        (styles.BASELINE, plan.SMALL_POOL, 1, False),
+        # A driver that blocks: what there is to see.
+        (styles.GREEN, 'styles', 1, False),
+        (styles.EVENTLET_PROPER, 'styles', 2, False),
+        # One request at a time is all there can be.
+        (styles.FORKING, 'styles', 8, False),
+        (styles.Style('one', 'uwsgi', 1, 1), 'styles', 1, False),
+        (styles.Style('two', 'uwsgi', 2, 4), 'styles', 2, True),
+        (styles.Style('eight', 'uwsgi', 8, 4), 'styles', 8, False),
+    ],
+)
+def test_threads_that_wait_for_a_connection(
+    style, experiment, connections, marked
+):
+    step = plan.Step('closed', 'list', 8, 1)
+    block = plan.Block(experiment, style, 'postgresql', (step,))
+    store = stores.Store('postgresql', 'postgresql://', server=object())
+    assert runner.one_at_a_time(block, step, connections, store) is marked
 
 
 def test_a_host_whose_tracebacks_are_told_from_lines(carry_out, monkeypatch):
@@ -404,6 +466,27 @@ def test_lines_are_left_out_of_a_sample(tmp_path):
     assert '\nignore-sigpipe' not in sample
     assert '\nthreads = 16\n' in sample
     assert '\nprocesses = 1\n' in sample
+
+
+def test_apache_names_a_request_that_waited_for_a_thread(short_path):
+    """The one thread makes an answer that its client does not read."""
+    (style,) = (
+        one for one in styles.three(1, 1, 1) if one.host == 'apache-mod-wsgi'
+    )
+    server = style.server(plan.LARGE, short_path, {})
+    sample = server.folder / 'telemetry-api.conf'
+    text = sample.read_text()
+    assert 'queue-timeout=45' in text
+    sample.write_text(text.replace('queue-timeout=45', 'queue-timeout=1'))
+    with server, concurrent.futures.ThreadPoolExecutor() as pool:
+        with hang_up.SlowReader(server, '/whole'):
+            waiting = pool.submit(server.get, '/')
+            time.sleep(5)
+            # mod_wsgi looks at the time when the thread is free at last.
+            assert not waiting.done()
+        assert waiting.result().status_code == 504
+        line = 'Queue timeout expired for WSGI daemon process'
+        assert line in server.log_text()
 
 
 @pytest.mark.parametrize(

@@ -93,32 +93,36 @@ def test_serves_below_a_path(start_telemetry, database, host):
             assert running.run(name, database, url=server.base_url)
 
 
-@pytest.mark.behaviour('any-application')
-def test_serves_an_application_of_others(start, tmp_path):
-    """Serves placement, a service of OpenStack, as it comes from PyPI."""
-    (tmp_path / 'placement.conf').write_text(
+@pytest.fixture(scope='session')
+def placement(tmp_path_factory):
+    """The environment variables of a placement that is ready to start."""
+    folder = tmp_path_factory.mktemp('placement')
+    (folder / 'placement.conf').write_text(
         '[placement_database]\n'
-        f'connection = sqlite:///{tmp_path}/placement.sqlite\n'
+        f'connection = sqlite:///{folder}/placement.sqlite\n'
         '[api]\n'
         'auth_strategy = noauth2\n'
     )
-    environ = {'OS_PLACEMENT_CONFIG_DIR': str(tmp_path)}
+    environ = {'OS_PLACEMENT_CONFIG_DIR': str(folder)}
     # When it is imported, placement writes its standard names into the
     # database, and does not wait for another process that does the same on
     # SQLite: let one process do it before a host starts several.
     for command in (
         [
             pathlib.Path(sys.executable).with_name('placement-manage'),
-            *('--config-file', tmp_path / 'placement.conf', 'db', 'sync'),
+            *('--config-file', folder / 'placement.conf', 'db', 'sync'),
         ],
         [sys.executable, '-c', 'import placement.wsgi.api'],
     ):
         subprocess.run(command, env={**os.environ, **environ}, check=True)
+    return environ
+
+
+@pytest.mark.behaviour('any-application')
+def test_serves_an_application_of_others(start, host, placement):
+    """Serves placement, a service of OpenStack, as it comes from PyPI."""
     with (
-        start(
-            'placement.wsgi.api:application',
-            environ=environ,
-        ) as server,
+        start('placement.wsgi.api:application', environ=placement) as server,
         server.session() as session,
     ):
         url = f'{server.base_url}/resource_providers'
@@ -128,9 +132,10 @@ def test_serves_an_application_of_others(start, tmp_path):
                 'OpenStack-API-Version': 'placement 1.39',
             }
         )
-        made = session.post(url, json={'name': 'rack 1'}, timeout=60)
+        name = {'name': f'rack of {host.name}'}
+        made = session.post(url, json=name, timeout=60)
         assert made.status_code == 200, made.text
-        found = session.get(url, params={'name': 'rack 1'}, timeout=60)
+        found = session.get(url, params=name, timeout=60)
         assert found.json() == {'resource_providers': [made.json()]}
 
 
