@@ -52,8 +52,8 @@ _missing = [
 if _missing:
     raise errors.ConfigError(
         f'The pages run programs that are not here: {", ".join(_missing)}. '
-        'As root, "tools/run docs" installs them; for others it names the '
-        'command that does.'
+        'On Debian and Ubuntu: apt-get install --no-install-recommends '
+        'ca-certificates curl git graphviz openssl systemd'
     )
 
 # Files that the builds or the tests themselves use: showing them is showing

@@ -285,8 +285,7 @@ def forking(data):
     return (
         'Werkzeug with a process for each request, as it has with more than '
         f'one worker, is compared with its threads. {_summary(found)} No such '
-        'process finds a connection in its pool. An old comparison of '
-        'eventlet with this measured just that.\n'
+        'process finds a connection in its pool.\n'
     )
 
 
@@ -413,40 +412,46 @@ def order(data, published):
     :param published: the data that others are held against
     """
     counts = dict.fromkeys(('the same', 'other', 'open'), 0)
-    turned = []
+    turned, new = [], []
     for store, traffic, *pair in _style_pairs(data):
-        there = _ratio_of(published, pair, store, traffic)
-        if not there or word(there) == 'the same':
-            continue
-        here = _ratio_of(data, pair, store, traffic)
-        if not here:
-            continue
-        if word(here) == 'the same' or here.repeats < 2:
-            kind = 'open'
-        elif word(here) == word(there):
-            kind = 'the same'
-        else:
-            kind = 'other'
-        counts[kind] += 1
-        if kind == 'other':
-            turned.append(
-                f'- {" against ".join(pair)}, {traffic} on {store}: '
-                f'{here.value:.2f} here, {there.value:.2f} there\n'
+        here, there = (
+            analysis.ratio(
+                *(_runs(one, style, store, traffic) for style in pair)
             )
-    if not any(counts.values()):
+            for one in (data, published)
+        )
+        if not here or not there:
+            continue
+        clear = word(here) != 'the same' and here.repeats > 1
+        line = (
+            f'- {" against ".join(pair)}, {traffic} on {store}: '
+            f'{here.value:.2f} here, {there.value:.2f} there\n'
+        )
+        if word(there) == 'the same':
+            new += [line] * clear
+        elif not clear:
+            counts['open'] += 1
+        elif word(here) == word(there):
+            counts['the same'] += 1
+        else:
+            counts['other'] += 1
+            turned.append(line)
+    if not any(counts.values()) and not new:
         raise analysis.NoRunsError
-    return (
+    text = (
         f'{sum(counts.values())} pairs of styles differ in the published run. '
         f'{counts["the same"]} of them have the same order here, '
         f'{counts["open"]} do not differ clearly, and {counts["other"]} '
-        f'have the other order{":" if turned else "."}\n\n' + ''.join(turned)
-    ).rstrip() + '\n'
-
-
-def _ratio_of(data, pair, store, traffic):
-    return analysis.ratio(
-        *(_runs(data, style, store, traffic) for style in pair)
+        f'have the other order{":" if turned else "."}\n'
     )
+    if turned:
+        text += '\n' + ''.join(turned)
+    if new:
+        text += (
+            f'\n{len(new)} more pairs differ here, and not clearly in the '
+            'published run:\n\n' + ''.join(new)
+        )
+    return text
 
 
 def _style_pairs(data):

@@ -33,6 +33,8 @@ from telemetry.api import (
 from telemetry.storage import base
 
 AGGREGATES = (*render.STANDARD, 'stddev', 'cardinality')
+#: Each key of the metadata is a join, and MariaDB joins 61 tables at most.
+MAX_GROUPS = 20
 GROUPBY_FIELDS = ('user_id', 'resource_id', 'project_id', 'source')
 MAX_PERIOD = 2**31 - 1  # seconds, 68 years
 
@@ -276,6 +278,11 @@ def _groupby(names):
         if field is None and name not in GROUPBY_FIELDS:
             raise errors.unknown_argument(name, 'Invalid groupby fields')
         groups[name] = field or name
+    if len(groups) > MAX_GROUPS:
+        raise exceptions.BadRequest(
+            f'There are {len(groups)} fields in groupby; at most '
+            f'{MAX_GROUPS} are possible.'
+        )
     return groups
 
 

@@ -38,6 +38,8 @@ ORDERING = ('lt', 'le', 'gt', 'ge')
 TYPES = ('integer', 'float', 'string', 'boolean', 'datetime')
 METADATA_PREFIXES = ('metadata.', 'resource_metadata.')
 TIME_FIELDS = ('timestamp', 'search_offset')
+#: Conditions of a request: SQLite takes fewer than 500 in one statement.
+MAX_CONDITIONS = 100
 
 # Names in a query and the fields of a sample that they mean.
 METER_FIELDS = {
@@ -92,6 +94,11 @@ def parse(conditions, fields, times=True):
     :param times: whether timestamp and search_offset mean something here
     :raises werkzeug.exceptions.BadRequest: something in it is not valid
     """
+    if len(conditions) > MAX_CONDITIONS:
+        raise exceptions.BadRequest(
+            f'There are {len(conditions)} conditions q; at most '
+            f'{MAX_CONDITIONS} are possible.'
+        )
     conditions = [_condition(given) for given in conditions]
     valid = sorted([*fields, 'metadata.KEY', *(TIME_FIELDS if times else ())])
     terms = []

@@ -110,9 +110,7 @@ def _application(conf):
         with contextlib.closing(storage.Storage(conf)) as store:
             store.check()
         # The same application, with the configuration of this command line.
-        application = deploy.load(conf)
-        deploy.warn(conf)
-        return application
+        return deploy.load(conf)
     # A console script does not find the modules in its working directory.
     sys.path.insert(0, str(pathlib.Path.cwd()))
     try:
@@ -177,6 +175,11 @@ def serve(application, conf, style):
         )
     if tls:
         server.use(tls)
+    if conf.application == OWN_APPLICATION:
+        from telemetry.api import deploy
+
+        # Not before: a command that fails says that in one line.
+        deploy.warn(conf)
     if conf.reload:
         server.watch = _Watch()
     for number in SIGNALS:

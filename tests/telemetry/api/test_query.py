@@ -11,19 +11,29 @@
 # under the License.
 """Whatever a query holds, it is answered or refused, never an error."""
 
+import contextlib
 import datetime
 import itertools
 import json
 import operator
 import urllib.parse
 
+import databases
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from telemetry.api import arguments, complex_query, simple_query, values
+from telemetry import storage
+from telemetry.api import (
+    arguments,
+    complex_query,
+    deploy,
+    handlers,
+    simple_query,
+    values,
+)
 from telemetry.storage import base
 from werkzeug import Request
-from werkzeug.test import EnvironBuilder
+from werkzeug.test import Client, EnvironBuilder
 
 ANYTHING = settings(
     deadline=None,
@@ -316,6 +326,41 @@ def test_more_statistics_than_one_answer_may_hold(conf, client):
     response = client.get(f'{path}?period=1')
     assert response.status_code == 400
     assert 'more than 2 rows' in response.json['error_message']['faultstring']
+
+
+@pytest.mark.parametrize('name', ['sqlite', *databases.find()])
+def test_the_largest_query_is_answered(conf, database_server, name):
+    """A larger one is refused: no database is said to be away for it."""
+    if name != 'sqlite':
+        conf.set_override('connection', database_server(name).url, 'database')
+    with contextlib.closing(storage.Storage(conf)) as stored:
+        stored.upgrade()
+    client = Client(deploy.load(conf))
+
+    def ask(path, conditions, groups=0):
+        pairs = []
+        for number in range(conditions):
+            # The value may be a text, a number, or a boolean.
+            pairs += [('q.field', f'metadata.k{number}'), ('q.value', '1')]
+        pairs += [('groupby', f'metadata.k{n}') for n in range(groups)]
+        return client.get(f'/v2/{path}', query_string=_encoded(pairs))
+
+    paths = ('meters', 'resources', 'samples', 'meters/m/statistics')
+    most, groups = simple_query.MAX_CONDITIONS, handlers.MAX_GROUPS
+    for path in paths:
+        answer = ask(path, most)
+        assert answer.status_code == 200, answer.text
+        answer = ask(path, most + 1)
+        assert answer.status_code == 400
+        said = answer.json['error_message']['faultstring']
+        assert said == 'There are 101 conditions q; at most 100 are possible.'
+    answer = ask(paths[-1], most, groups)
+    assert answer.status_code == 200, answer.text
+    answer = ask(paths[-1], 0, groups + 1)
+    assert answer.status_code == 400
+    assert answer.json['error_message']['faultstring'] == (
+        'There are 21 fields in groupby; at most 20 are possible.'
+    )
 
 
 # What the API must find, reckoned without a line of its own code.

@@ -184,6 +184,21 @@ def test_port_in_use(refuse):
         )
 
 
+@pytest.mark.parametrize('program', SERVERS)
+def test_the_api_fails_with_one_line(fail, database, program):
+    """Its warnings are for a server that starts."""
+    with socket.create_server(('127.0.0.1', 0)) as other:
+        port = str(other.getsockname()[1])
+        status, error = fail(program, '--port', port, **database)
+    assert status == 1
+    assert error.startswith(f'{program}: error: cannot listen on ')
+    status, error = fail(
+        'telemetry-api', '--workers', '2', '--threads', **database
+    )
+    assert status == 1
+    assert 'several processes or threads, not both' in error
+
+
 def test_unknown_host(refuse):
     # Kept for this by RFC 6761.
     assert refuse('--host', 'host.invalid').startswith(
